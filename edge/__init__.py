@@ -1,0 +1,1 @@
+"""What runs on the device: NumPy, LiteRT and OpenCV; never TensorFlow, librosa, numba or SciPy."""

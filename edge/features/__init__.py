@@ -1,0 +1,1 @@
+"""Signal to model input. The same code trains and runs: training imports it from here."""

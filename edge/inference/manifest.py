@@ -1,0 +1,175 @@
+"""The manifest: the JSON file beside each model that says what goes in, what comes out, and what it is worth.
+
+It stands in for tflite-support's metadata, which is abandoned. `Manifest` is read on the device; the converter writes
+it, and the evaluation command adds the figures and the calibration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edge.errors import ModelError
+
+SCHEMA = 1
+"""The version of the manifest's form; a reader refuses one that it does not know."""
+
+Task = Literal["expression"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TensorSpec(_Part):
+    """One tensor of the model file, and how its numbers map to real ones: real = scale * (stored - zero_point)."""
+
+    shape: tuple[int, ...]
+    """With the batch axis first, which is 1."""
+    dtype: Literal["int8", "uint8", "float32"]
+    scale: float = Field(default=1.0, gt=0)
+    """Unit step of a quantised tensor; 1 for float."""
+    zero_point: int = 0
+
+
+class ImageInput(TensorSpec):
+    """The picture that an image model takes."""
+
+    color: Literal["gray"] = "gray"
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+    """The real numbers that pixel values 0 and 255 stand for."""
+
+
+class Calibration(_Part):
+    """What turns logits into honest probabilities, fitted on validation data (PublicTest for FER-2013)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    """Logits are divided by it before the softmax (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
+    unsure_below: float = Field(default=0.0, ge=0, le=1)
+    """Probabilities below this one are answered with 'unsure'."""
+    fitted_on: str | None = None
+    """The data that both were fitted on."""
+
+
+class Manifest(_Part):
+    """What the runtime and a reader need to know about one model file."""
+
+    schema_version: Literal[1] = SCHEMA
+    name: str
+    task: Task
+    version: str
+    file: str
+    """Name of the model file, in the manifest's own folder."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of the model file, hexadecimal."""
+    size_bytes: int = Field(gt=0)
+    labels: tuple[str, ...] = Field(min_length=2)
+    """In the order of the model's outputs."""
+    input: ImageInput
+    output: TensorSpec
+    """Logits, one per label."""
+    calibration: Calibration = Calibration()
+    parameters: int | None = None
+    """Weights of the float model."""
+    multiply_adds: int | None = None
+    """Multiply-add operations of one inference."""
+    training: dict[str, Any] = {}
+    """Recipe, seed, data and their terms."""
+    quantization: dict[str, Any] = {}
+    """Method, calibration set, and the agreement with the float model."""
+    evaluation: dict[str, Any] = {}
+    """Figures with their protocol, written by `affect-edge evaluate`, one entry per data split."""
+    limits: str = ""
+    """What the model cannot tell, and where the law does not let it be used."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Manifest:
+        if self.output.shape[-1] != len(self.labels):
+            raise ValueError(f"{len(self.labels)} labels for {self.output.shape[-1]} outputs")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label stands twice")
+        if Path(self.file).name != self.file:
+            raise ValueError(f"file '{self.file}' must be a plain name in the manifest's folder")
+        return self
+
+    def write(self, path: Path) -> None:
+        """Write to `path`, whole or not at all."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        partial = path.with_suffix(path.suffix + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+
+
+def manifest_path(model: Path) -> Path:
+    """Where the manifest of a model file lies: beside it, with the suffix .json."""
+    return model.with_suffix(".json")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.sha256(stream.read()).hexdigest()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, not JSON, of an unknown schema, or breaks a rule of the schema; the message names the key.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such manifest; a model needs one beside it") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: not a readable JSON manifest: {error}") from None
+    if not isinstance(document, dict):
+        raise ModelError(f"{path}: a manifest is a JSON object, not {type(document).__name__}")
+    if document.get("schema_version") != SCHEMA:
+        raise ModelError(
+            f"{path}: schema_version {document.get('schema_version')!r} is not known to this version, which reads "
+            f"{SCHEMA}; update affect-edge or convert the model again"
+        )
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise ModelError(f"{path}: {key}: {first['msg']}") from None
+
+
+def verify_model(model: Path, *, task: Task | None = None) -> Manifest:
+    """Check a model file against its manifest and return the manifest.
+
+    Parameters
+    ----------
+    model
+        The .tflite file; its manifest lies beside it.
+    task
+        The task that the caller needs it for, or None for any.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, truncated or altered, or made for another task.
+    """
+    if not model.is_file():
+        raise ModelError(f"{model}: no such model file; `affect-edge models` lists those installed")
+    manifest = read_manifest(manifest_path(model))
+    if task is not None and manifest.task != task:
+        raise ModelError(f"{model}: made for the task '{manifest.task}', not for '{task}'")
+    size = model.stat().st_size
+    if size != manifest.size_bytes:
+        raise ModelError(
+            f"{model}: has {size} bytes where its manifest says {manifest.size_bytes}: truncated or replaced; "
+            "copy or install it again"
+        )
+    if file_sha256(model) != manifest.sha256:
+        raise ModelError(f"{model}: its sha256 differs from its manifest's: altered or damaged; install it again")
+    return manifest
