@@ -1,0 +1,307 @@
+"""One interface to the TensorFlow Lite interpreters: LiteRT, tflite-runtime and TensorFlow.
+
+All three read the same files and give equal int8 results; what differs is where they can be installed and how fast they
+are. LiteRT goes first; TensorFlow is named only as a string, so that nothing here imports it unless it is all there is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import math
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import ModelError
+from edge.inference.manifest import Manifest, Task, TensorSpec, verify_model
+
+log = logging.getLogger(__name__)
+
+RuntimeName = Literal["auto", "litert", "tflite-runtime", "tensorflow"]
+
+_FILE_IDENTIFIER = b"TFL3"
+"""What stands in bytes 4 to 7 of every TensorFlow Lite flatbuffer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """Where one runtime's `Interpreter` class is found."""
+
+    runtime: str
+    distribution: str
+    module: str
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+    @property
+    def version(self) -> str | None:
+        """The installed version, read without importing; None where pip does not know the package."""
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+    def interpreter_class(self) -> Any:
+        module = importlib.import_module(self.module)
+        # TensorFlow loads `lite` as an attribute on demand; it is no module that can be imported by its dotted name.
+        return module.lite.Interpreter if self.runtime == "tensorflow" else module.Interpreter
+
+
+_PACKAGES = (
+    _Package("litert", "ai-edge-litert", "ai_edge_litert.interpreter"),
+    _Package("tflite-runtime", "tflite-runtime", "tflite_runtime.interpreter"),
+    _Package("tensorflow", "tensorflow", "tensorflow"),
+)
+
+# What a native module built for another NumPy or C library raises when it is imported.
+_IMPORT_FAILURES = (ImportError, AttributeError, SystemError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInfo:
+    """One TensorFlow Lite runtime and whether this machine can use it."""
+
+    name: str
+    distribution: str
+    """The package to install."""
+    version: str | None
+    """None where it is not installed."""
+    error: str | None = None
+    """Why it cannot be imported although it is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Shape, type and quantisation of a model's input or output: real = scale * (stored - zero_point)."""
+
+    name: str
+    shape: tuple[int, ...]
+    """With the batch axis first."""
+    dtype: np.dtype[Any]
+    scale: float
+    """1 where the tensor is not quantised."""
+    zero_point: int
+
+    def differences(self, spec: TensorSpec) -> list[str]:
+        """What differs from the manifest's description, one phrase each; empty if nothing does."""
+        found = []
+        if self.shape != spec.shape:
+            found.append(f"shape {list(self.shape)} where the manifest says {list(spec.shape)}")
+        if self.dtype != np.dtype(spec.dtype):
+            found.append(f"dtype {self.dtype} where the manifest says {spec.dtype}")
+        # The file holds float32, the manifest's text may have been rounded: seven digits must agree.
+        if not math.isclose(self.scale, spec.scale, rel_tol=1e-6):
+            found.append(f"scale {self.scale:.9g} where the manifest says {spec.scale:.9g}")
+        if self.zero_point != spec.zero_point:
+            found.append(f"zero point {self.zero_point} where the manifest says {spec.zero_point}")
+        return found
+
+
+class Interpreter:
+    """One model, loaded, with its memory allocated once. Made by `load_interpreter`.
+
+    Not safe for use by several threads at once: each loop loads its own.
+    """
+
+    def __init__(self, backend: Any, *, runtime: str, model: Path) -> None:
+        inputs, outputs = backend.get_input_details(), backend.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(
+                f"{model}: has {len(inputs)} inputs and {len(outputs)} outputs; models with one of each can be used"
+            )
+        self.model = model
+        self.runtime = runtime
+        """Name and version of the runtime, such as 'litert 2.1.0'."""
+        self.input = _tensor_info(inputs[0])
+        self.output = _tensor_info(outputs[0])
+        self._backend = backend
+        self._input_index: int = inputs[0]["index"]
+        self._output_index: int = outputs[0]["index"]
+
+    def run(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run the model once.
+
+        Parameters
+        ----------
+        x
+            Of exactly `input.shape` and `input.dtype`; stored numbers, not real ones, for a quantised model.
+
+        Returns
+        -------
+        A new array of `output.shape` and `output.dtype`; `dequantise` makes real numbers of it.
+
+        Raises
+        ------
+        ValueError
+            `x` has another shape or dtype.
+        ModelError
+            The runtime could not compute the model.
+        """
+        if x.shape != self.input.shape or x.dtype != self.input.dtype:
+            raise ValueError(
+                f"the model takes {self.input.dtype} {list(self.input.shape)}, not {x.dtype} {list(x.shape)}"
+            )
+        # set_tensor and get_tensor copy in C++ and cost 0.8 us together; writing through `tensor()` views, which
+        # must be made and dropped around each call, costs 1.5 us (LiteRT 2.3, a 5.2 us model, x86-64).
+        try:
+            self._backend.set_tensor(self._input_index, x)
+            self._backend.invoke()
+            output: npt.NDArray[Any] = self._backend.get_tensor(self._output_index)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self.model}: {self.runtime} could not run it: {_one_line(error)}") from error
+        return output
+
+
+def load_interpreter(model: Path, *, threads: int = 1, runtime: RuntimeName = "auto") -> Interpreter:
+    """Load a TensorFlow Lite file into the first runtime that is installed, and allocate its memory.
+
+    Only the file's form is checked: `load_model` also checks its hash, which is what catches every kind of damage.
+
+    Parameters
+    ----------
+    model
+        The .tflite file; one input and one output.
+    threads
+        How many threads one inference may use, 1 or more. Small models are fastest with 1.
+    runtime
+        'auto' takes LiteRT, else tflite-runtime, else TensorFlow; a name takes that one or fails.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, truncated or no TensorFlow Lite model, or no runtime is installed.
+    """
+    if threads < 1:
+        raise ValueError(f"an inference needs at least 1 thread, not {threads}")
+    _check_file(model)
+    package, interpreter_class = _first_usable(runtime, model)
+    # The runtimes print "Created TensorFlow Lite XNNPACK delegate for CPU." on stderr once per process and give Python
+    # no way to turn it off (tensorflow/tensorflow issue 58050); redirecting the process's stderr would be worse.
+    try:
+        backend = interpreter_class(model_path=str(model), num_threads=threads)
+        backend.allocate_tensors()
+    except SystemError as error:
+        # tflite-runtime 2.14, the last one published, imports under NumPy 2 and fails when it is used.
+        raise ModelError(
+            f"{model}: {package.distribution} {package.version} does not work with NumPy {np.__version__}: "
+            "pip install ai-edge-litert, or 'numpy<2'"
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{model}: {package.runtime} cannot load it: {_one_line(error)}; truncated or damaged? install it again"
+        ) from error
+    name = f"{package.runtime} {package.version or ''}".rstrip()
+    log.info("%s: loaded by %s", model, name)
+    return Interpreter(backend, runtime=name, model=model)
+
+
+def load_model(
+    model: Path, *, task: Task | None = None, threads: int = 1, runtime: RuntimeName = "auto"
+) -> tuple[Interpreter, Manifest]:
+    """Verify a model file against its manifest, load it, and check that its tensors are those of the manifest.
+
+    Raises
+    ------
+    ModelError
+        Whatever `verify_model` and `load_interpreter` raise, or tensors that differ from the manifest.
+    """
+    manifest = verify_model(model, task=task)
+    interpreter = load_interpreter(model, threads=threads, runtime=runtime)
+    differences = [f"input {difference}" for difference in interpreter.input.differences(manifest.input)]
+    differences += [f"output {difference}" for difference in interpreter.output.differences(manifest.output)]
+    if differences:
+        raise ModelError(f"{model}: {'; '.join(differences)}; convert it again")
+    return interpreter, manifest
+
+
+def dequantise(stored: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[np.float32]:
+    """The real numbers that a tensor's stored numbers stand for; float tensors pass through.
+
+    Returns
+    -------
+    float32, of the shape of `stored`
+    """
+    if info.dtype.kind == "f":
+        return stored.astype(np.float32)
+    real: npt.NDArray[np.float32] = (stored.astype(np.float32) - np.float32(info.zero_point)) * np.float32(info.scale)
+    return real
+
+
+def available_runtimes() -> list[RuntimeInfo]:
+    """Every runtime that the project knows, in the order in which it tries them.
+
+    TensorFlow is looked for, not imported: that alone takes seconds.
+    """
+    found = []
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package.top) is None:
+            found.append(RuntimeInfo(package.runtime, package.distribution, None))
+            continue
+        error = None if package.runtime == "tensorflow" else _try_import(package)[1]
+        found.append(RuntimeInfo(package.runtime, package.distribution, package.version or "unknown", error))
+    return found
+
+
+def _first_usable(runtime: RuntimeName, model: Path) -> tuple[_Package, Any]:
+    if runtime not in get_args(RuntimeName):
+        raise ValueError(f"runtime '{runtime}' is none of {', '.join(get_args(RuntimeName))}")
+    wanted = [package for package in _PACKAGES if runtime in ("auto", package.runtime)]
+    broken = []
+    for package in wanted:
+        if importlib.util.find_spec(package.top) is None:
+            continue
+        interpreter_class, error = _try_import(package)
+        if error is None:
+            return package, interpreter_class
+        broken.append(f"{package.distribution} is installed but fails: {error}")
+    what = "no TensorFlow Lite runtime" if runtime == "auto" else f"no runtime '{runtime}'"
+    mend = f"pip install {wanted[0].distribution}"
+    if runtime == "auto":
+        mend += ", or on a board without a wheel of it  pip install 'affect-edge[tflite-runtime]'"
+    raise ModelError(f"{model}: {what} can be used ({'; '.join(broken) or 'not installed'}): {mend}")
+
+
+def _try_import(package: _Package) -> tuple[Any, str | None]:
+    """The runtime's class and None, or None and why it cannot be had."""
+    try:
+        return package.interpreter_class(), None
+    except _IMPORT_FAILURES as failure:
+        return None, _one_line(failure)
+
+
+def _check_file(model: Path) -> None:
+    """Refuse what is no model before a native library maps it: tflite-runtime does not check what it reads."""
+    try:
+        with model.open("rb") as stream:
+            head = stream.read(8)
+    except FileNotFoundError:
+        raise ModelError(f"{model}: no such model file; `affect-edge models` lists those installed") from None
+    except OSError as error:
+        raise ModelError(f"{model}: cannot be read: {error.strerror}") from None
+    if head[4:] != _FILE_IDENTIFIER:
+        what = "is empty" if not head else "is no TensorFlow Lite model (no TFL3 mark)"
+        raise ModelError(f"{model}: {what}; truncated or another kind of file? install it again")
+
+
+def _tensor_info(details: dict[str, Any]) -> TensorInfo:
+    scale, zero_point = details["quantization"]
+    return TensorInfo(
+        name=str(details["name"]),
+        shape=tuple(int(side) for side in details["shape"]),
+        dtype=np.dtype(details["dtype"]),
+        # The runtimes report a scale of 0 for tensors that are not quantised.
+        scale=float(scale) or 1.0,
+        zero_point=int(zero_point),
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
