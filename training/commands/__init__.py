@@ -1,0 +1,1 @@
+"""Subcommands that the training package contributes to `affect-edge`."""

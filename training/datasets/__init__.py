@@ -1,0 +1,1 @@
+"""Readers of the public data sets, from a folder that the user names."""

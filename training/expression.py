@@ -1,0 +1,96 @@
+"""The expression model's run, from the data folder to the float model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training.architectures.expression_net import build_expression_net
+from training.datasets.cleaning import CleaningReport, clean_training
+from training.datasets.face_batches import FaceBatches, as_input
+from training.datasets.fer2013 import LABELS, FaceSet
+from training.fit import Progress, Validation, fit
+from training.recipe import Recipe, Targets
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one run learns from and is chosen by."""
+
+    images: npt.NDArray[np.uint8]
+    """(n, 48, 48), cleaned."""
+    targets: npt.NDArray[np.float32]
+    """(n, 7) what the network is asked to answer."""
+    validation: Validation
+    cleaning: CleaningReport
+
+
+def prepare(sets: dict[str, FaceSet], targets: Targets) -> TrainingData:
+    """Clean the training faces and mix their targets from labels and votes."""
+    faces, labels, report = clean_training(sets)
+    logger.info("cleaned: %s", report.as_dict())
+    validation = Validation(as_input(sets["validation"].images), sets["validation"].labels)
+    return TrainingData(faces.images, mix_targets(labels, faces.votes, targets), validation, report)
+
+
+def mix_targets(
+    labels: npt.NDArray[np.float32], votes: npt.NDArray[np.float32] | None, options: Targets
+) -> npt.NDArray[np.float32]:
+    """Labels, FER+'s votes and a uniform part, mixed as the recipe says.
+
+    FER-2013's label and the majority of FER+'s ten annotators agree on 63 % of the faces: the votes tell which labels
+    to doubt, the labels are what the benchmark asks for.
+
+    Parameters
+    ----------
+    labels
+        (n, 7) distributions.
+    votes
+        (n, 7), rows of zeros where there are none; or None.
+    options
+        The weights.
+
+    Returns
+    -------
+    (n, 7) float32
+        Rows add up to 1, or to the class's weight where `options.balance` is not 0.
+    """
+    mixed = labels
+    if votes is not None:
+        weight = np.where(votes.sum(axis=1, keepdims=True) > 0, options.vote_weight, 0.0)
+        mixed = (1 - weight) * labels + weight * votes
+    mixed = (1 - options.label_smoothing) * mixed + options.label_smoothing / labels.shape[1]
+    if options.balance:
+        frequency = np.maximum(labels.mean(axis=0), 1e-6)
+        class_weight = frequency**-options.balance
+        mixed = mixed * (class_weight / (class_weight * frequency).sum())
+    return mixed.astype(np.float32)
+
+
+def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool) -> tuple[keras.Model, Progress]:
+    """Train the float model, or go on where an earlier run in `out` was stopped."""
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_expression_net(classes=len(LABELS), width=recipe.network.width, dropout=recipe.network.dropout)
+    state = fit(
+        model,
+        FaceBatches(
+            data.images,
+            data.targets,
+            recipe.augmentation,
+            batch_size=recipe.schedule.batch_size,
+            seed=recipe.seed,
+        ),
+        data.validation,
+        recipe.schedule,
+        recipe=recipe.model_dump(mode="json", exclude={"quantization", "version"}),
+        checkpoint=out / "checkpoint.npz",
+        progress=progress,
+    )
+    return model, state

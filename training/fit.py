@@ -1,0 +1,239 @@
+"""The training loop: averaged weights, one checkpoint that survives a kill at any moment, a progress bar, curves.
+
+A loop of our own in place of `model.fit`, because what is resumed has to be the same run: the batches of an epoch, the
+optimizer's state, the averaged weights and the best ones so far, all in one file that is replaced whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from edge.errors import DataError
+from training.datasets.face_batches import FaceBatches
+from training.recipe import Schedule
+
+logger = logging.getLogger(__name__)
+
+Weights = list[npt.NDArray[np.float32]]
+
+AVERAGE_EVERY = 8
+"""Steps between two updates of the averaged weights; the decay is raised to this power, so the average is the same."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint holds beside the network's and the optimizer's own weights."""
+
+    recipe: dict[str, Any]
+    epoch: int = 0
+    """Epochs that are done."""
+    average: Weights = field(default_factory=list)
+    best: Weights = field(default_factory=list)
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    """One entry an epoch: loss, learning_rate, validation_accuracy, validation_loss."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Faces that choose among epochs; never the test split."""
+
+    inputs: npt.NDArray[np.float32]
+    """(n, 48, 48, 1), 0 to 1."""
+    labels: npt.NDArray[np.int64]
+
+    def score(self, model: keras.Model) -> tuple[float, float]:
+        """Accuracy, 0 to 1, and mean cross-entropy in nats."""
+        logits = np.asarray(model.predict(self.inputs, batch_size=256, verbose=0), np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        picked = log_probabilities[np.arange(len(self.labels)), self.labels]
+        return float((logits.argmax(axis=1) == self.labels).mean()), float(-picked.mean())
+
+
+def fit(
+    model: keras.Model,
+    batches: FaceBatches,
+    validation: Validation,
+    schedule: Schedule,
+    *,
+    recipe: dict[str, Any],
+    checkpoint: Path,
+    progress: bool = True,
+) -> Progress:
+    """Train until the schedule ends, going on from `checkpoint` if it is there; the model is left with its best weights.
+
+    Parameters
+    ----------
+    model
+        Inputs 0 to 1 -> logits; compiled here.
+    batches
+        Training batches; its `epoch` is set here.
+    validation
+        What the averaged weights are scored on after each epoch.
+    schedule
+        Epochs, rates, averaging, patience.
+    recipe
+        The whole recipe: a checkpoint of another recipe is refused.
+    checkpoint
+        One .npz file, replaced after each epoch.
+    progress
+        Show a bar on stderr.
+
+    Raises
+    ------
+    DataError
+        Fewer faces than one batch; a checkpoint that is damaged or belongs to another recipe.
+    """
+    steps = len(batches)
+    if steps == 0:
+        raise DataError("fewer training faces than one batch; lower schedule.batch_size in the recipe")
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(1, round((schedule.epochs - schedule.warmup_epochs) * steps)),
+        warmup_target=schedule.learning_rate,
+        warmup_steps=max(1, round(schedule.warmup_epochs * steps)),
+        alpha=0.01,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    # XLA is some fifteen times slower than oneDNN's kernels for convolutions on a CPU.
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+    optimizer.build(model.trainable_variables)
+
+    state = Progress(recipe)
+    if checkpoint.is_file():
+        state = _restore(checkpoint, model, optimizer, recipe)
+        logger.info("going on from %s after %d epochs", checkpoint, state.epoch)
+    while state.epoch < schedule.epochs:
+        loss = _epoch(model, batches, state, schedule, progress=progress)
+        trained = model.get_weights()
+        if state.average:
+            model.set_weights(state.average)
+        accuracy, validation_loss = validation.score(model)
+        if accuracy > state.best_accuracy:
+            state.best, state.best_accuracy, state.best_epoch = model.get_weights(), accuracy, state.epoch
+        model.set_weights(trained)
+        state.history.append(
+            {
+                "epoch": state.epoch,
+                "loss": loss,
+                "learning_rate": float(rate(optimizer.iterations)),
+                "validation_accuracy": accuracy,
+                "validation_loss": validation_loss,
+            }
+        )
+        _save(checkpoint, model, optimizer, state)
+        plot_history(state.history, checkpoint.with_name("curves.png"))
+        logger.info("%s", state.history[-1])
+        if schedule.patience and state.epoch - state.best_epoch >= schedule.patience:
+            logger.info("no better epoch since %d: stopped", state.best_epoch)
+            break
+    model.set_weights(state.best)
+    return state
+
+
+def _epoch(model: keras.Model, batches: FaceBatches, state: Progress, schedule: Schedule, *, progress: bool) -> float:
+    """One pass over the data; returns its mean loss and counts the epoch as done."""
+    batches.epoch = state.epoch
+    total = 0.0
+    with tqdm(total=len(batches), desc=f"epoch {state.epoch + 1}/{schedule.epochs}", disable=not progress) as bar:
+        for step in range(len(batches)):
+            faces, targets = batches[step]
+            total += float(model.train_on_batch(faces, targets))
+            done = state.epoch * len(batches) + step + 1
+            if schedule.average_decay and done % AVERAGE_EVERY == 0:
+                _average(state, model, schedule.average_decay, done)
+            bar.update()
+            bar.set_postfix(best=f"{max(state.best_accuracy, 0):.4f}", refresh=False)
+    state.epoch += 1
+    return total / len(batches)
+
+
+def _average(state: Progress, model: keras.Model, decay: float, step: int) -> None:
+    """Moving average over all weights, batch norm's statistics too, since they belong to the weights."""
+    current = [np.asarray(weight) for weight in model.get_weights()]
+    if not state.average:
+        state.average = [weight.copy() for weight in current]
+        return
+    # Early on, a long memory would keep the initial weights alive.
+    keep = min(decay, (1 + step) / (10 + step)) ** AVERAGE_EVERY
+    for mean, weight in zip(state.average, current, strict=True):
+        mean *= keep
+        mean += (1 - keep) * weight
+
+
+def _save(path: Path, model: keras.Model, optimizer: keras.Optimizer, state: Progress) -> None:
+    groups = {
+        "model": model.get_weights(),
+        "optimizer": [np.asarray(variable.numpy()) for variable in optimizer.variables],
+        "average": state.average,
+        "best": state.best,
+    }
+    arrays = {f"{group}_{index:04}": array for group, weights in groups.items() for index, array in enumerate(weights)}
+    notes = {
+        "recipe": state.recipe,
+        "epoch": state.epoch,
+        "best_accuracy": state.best_accuracy,
+        "best_epoch": state.best_epoch,
+        "history": state.history,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as stream:
+        np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
+    partial.replace(path)
+
+
+def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer, recipe: dict[str, Any]) -> Progress:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            notes = json.loads(str(file["notes"]))
+            groups: dict[str, Weights] = {"model": [], "optimizer": [], "average": [], "best": []}
+            for key in sorted(file.files):
+                if key != "notes":
+                    groups[key.rsplit("_", 1)[0]].append(file[key])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{path}: a damaged checkpoint ({error}); delete it to start again") from None
+    if notes["recipe"] != recipe:
+        raise DataError(f"{path}: a checkpoint of another recipe; name another --out, or delete it to start again")
+    model.set_weights(groups["model"])
+    for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
+        variable.assign(value)
+    return Progress(
+        recipe,
+        epoch=notes["epoch"],
+        average=groups["average"],
+        best=groups["best"],
+        best_accuracy=notes["best_accuracy"],
+        best_epoch=notes["best_epoch"],
+        history=notes["history"],
+    )
+
+
+def plot_history(history: list[dict[str, float]], path: Path) -> None:
+    """Write loss and validation accuracy by epoch as a PNG."""
+    from matplotlib.figure import Figure
+
+    epochs = [entry["epoch"] for entry in history]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(epochs, [entry["loss"] for entry in history], label="training (augmented, soft targets)")
+    left.plot(epochs, [entry["validation_loss"] for entry in history], label="validation")
+    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss")
+    left.legend(frameon=False)
+    right.plot(epochs, [entry["validation_accuracy"] for entry in history], color="tab:green")
+    right.set(xlabel="epoch", ylabel="accuracy", title="Validation accuracy (averaged weights)")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
