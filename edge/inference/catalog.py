@@ -5,6 +5,7 @@ A models folder is laid out as <task>/<name>.tflite, with the manifest <name>.js
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import sys
@@ -53,7 +54,7 @@ def model_folders() -> list[Path]:
     root = package.parent
     folders = [root / "models"]
     if chosen := os.environ.get(MODELS_VARIABLE):
-        folders.insert(0, Path(chosen).expanduser())
+        folders.insert(0, Path(chosen))
     if root.name in ("site-packages", "dist-packages"):
         # <prefix>/lib/python3.x/site-packages
         folders.append(root.parents[2] / _SHARE)
@@ -92,7 +93,9 @@ def find_model(task: str = "expression", name: str | None = None, folders: Seque
     """
     name = task if name is None else name
     if name.endswith(_SUFFIX) or os.sep in name:
-        path = Path(name).expanduser()
+        path = Path(name)
+        with contextlib.suppress(RuntimeError):  # no home folder: "~" stays as it is, and will not be found
+            path = path.expanduser()
         if not path.is_file():
             raise ModelError(f"{path}: no such model file; `affect-edge models` lists those installed")
         return path
