@@ -45,8 +45,8 @@ class CameraConfig(_Section):
     source: str = Field(
         default="auto",
         min_length=1,
-        description="Camera, video file, picture, folder, rtsp:// or http:// address, 'demo', or 'auto': the first "
-        "camera found.",
+        description="'auto' (the first camera that delivers), 'picamera', a camera's number or /dev/videoN, a video, "
+        "a picture or a folder of them, an rtsp:// or http:// address, or 'demo'.",
     )
     width: int = Field(
         default=640, ge=32, le=7680, description="Pixels of a frame's width that the camera is asked for."

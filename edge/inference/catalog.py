@@ -28,7 +28,8 @@ class InstalledModel:
     """One model file in a models folder. Nothing of it has been read yet."""
 
     task: str
-    """The folder that it lies in; its manifest may disagree, which `verify_model` finds."""
+    """The folder that it lies in, empty for a file outside a models folder. `verify_model` finds where its manifest
+    disagrees."""
     name: str
     path: Path
     """The .tflite file."""

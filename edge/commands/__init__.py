@@ -1,0 +1,1 @@
+"""The subcommands of the runtime, one module each: HELP, add_arguments and run."""
