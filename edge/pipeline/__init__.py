@@ -1,0 +1,1 @@
+"""The loops: capture in a thread of its own, inference, tracking, smoothing, and the sinks."""

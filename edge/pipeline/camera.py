@@ -1,0 +1,126 @@
+"""The camera loop: frames in, observations out to the sinks, until the source ends or somebody stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge.journal import Journal
+from edge.observation import Observation
+from edge.pipeline.capture import Capture
+from edge.pipeline.faces import FacePipeline
+from edge.sources import FrameSource
+
+Sink = Callable[[Observation], None]
+"""Takes an observation; called from the loop's thread."""
+
+
+@dataclass
+class LoopFigures:
+    """What a loop has done."""
+
+    frames: int = 0
+    """Frames that were looked at."""
+    dropped: int = 0
+    """Frames that came while another was looked at."""
+    faces: int = 0
+    """Observations that were made."""
+    seconds: float = 0.0
+    """Since the loop began."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second that were looked at."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+
+class CameraLoop:
+    """Runs the face pipeline on a source.
+
+    Parameters
+    ----------
+    source
+        Open; closed when `run` ends.
+    pipeline
+        From a frame to observations.
+    sinks
+        Each is given every observation.
+    after_frame
+        Called after each frame, with or without a face: for what has to happen in time.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        pipeline: FacePipeline,
+        sinks: Sequence[Sink],
+        *,
+        after_frame: Callable[[], None] | None = None,
+    ) -> None:
+        self.figures = LoopFigures()
+        self._capture = Capture(source)
+        self._pipeline = pipeline
+        self._sinks = sinks
+        self._after_frame = after_frame
+
+    def run(self, *, duration: float | None = None) -> LoopFigures:
+        """Work until the source ends, `duration` seconds are over or `stop` is called.
+
+        Raises
+        ------
+        SourceError
+            A live source stopped delivering.
+        """
+        began = time.monotonic()
+        with self._capture as frames:
+            for frame in frames:
+                for observation in self._pipeline(frame):
+                    self.figures.faces += 1
+                    for sink in self._sinks:
+                        sink(observation)
+                self.figures.frames += 1
+                self.figures.dropped = frames.dropped
+                self.figures.seconds = time.monotonic() - began
+                if self._after_frame is not None:
+                    self._after_frame()
+                if duration is not None and self.figures.seconds >= duration:
+                    break
+        return self.figures
+
+    def stop(self) -> None:
+        """End `run` after the present frame; safe in a signal handler."""
+        self._capture.stop()
+
+
+class Thinned:
+    """Passes a track's observation on when its label changed, or `interval` seconds after the last that passed.
+
+    Parameters
+    ----------
+    sink
+        What it passes to.
+    interval
+        Seconds of the source's steady clock.
+    """
+
+    def __init__(self, sink: Sink, *, interval: float) -> None:
+        self._sink = sink
+        self._interval = interval
+        self._passed: dict[int | None, float] = {}
+
+    def __call__(self, observation: Observation) -> None:
+        now = observation.monotonic_time
+        last = self._passed.get(observation.track)
+        if last is None or observation.changed or now - last >= self._interval:
+            # Tracks that ended are never seen again: what was not passed on for long is forgotten.
+            if last is None:
+                keep = 10 * max(self._interval, 1.0)
+                self._passed = {track: time for track, time in self._passed.items() if now - time < keep}
+            self._passed[observation.track] = now
+            self._sink(observation)
+
+
+def journal_sink(journal: Journal, *, interval: float) -> Sink:
+    """What writes observations to a journal: every change of a label, and every `interval` seconds."""
+    return Thinned(journal.add, interval=interval)

@@ -1,0 +1,68 @@
+"""From faces to calibrated probabilities of their expressions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.features.face import crop_face, pixel_table
+from edge.inference.interpreter import load_model
+from edge.observation import Box, Image
+
+CROP_MARGIN = 0.0
+"""How much wider than the detector's box the crop is, as a part of its side."""
+
+
+class ExpressionRecognizer:
+    """A loaded expression model.
+
+    Parameters
+    ----------
+    model
+        The .tflite file, with its manifest beside it.
+    threads
+        Of the interpreter.
+
+    Raises
+    ------
+    ModelError
+        The file is damaged, of another task, or not what its manifest says.
+    """
+
+    def __init__(self, model: Path, *, threads: int = 1) -> None:
+        self._interpreter, self.manifest = load_model(model, task="expression", threads=threads)
+        self._size = self.manifest.input.shape[1]
+        self._pixels = pixel_table(self.manifest.input)
+        # softmax((scale * (stored - zero_point)) / temperature): the zero point drops out of a softmax.
+        self._slope = np.float32(self.manifest.output.scale / self.manifest.calibration.temperature)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the probabilities."""
+        return self.manifest.labels
+
+    def __call__(self, image: Image, box: Box) -> npt.NDArray[np.float32]:
+        """Probabilities of one face's expression.
+
+        Parameters
+        ----------
+        image
+            (height, width) or (height, width, 3) BGR, uint8.
+        box
+            The face's box in pixels.
+
+        Returns
+        -------
+        (labels,) float32
+            They add up to 1.
+        """
+        return self.recognize(crop_face(image, box, size=self._size, margin=CROP_MARGIN))
+
+    def recognize(self, face: Image) -> npt.NDArray[np.float32]:
+        """Probabilities of a ready-made grey crop, (size, size) uint8 as `crop_face` cuts it."""
+        stored = self._interpreter.run(self._pixels[face][None, :, :, None])[0]
+        scaled = stored.astype(np.float32) * self._slope
+        odds: npt.NDArray[np.float32] = np.exp(scaled - scaled.max())
+        return odds / odds.sum()
