@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make run` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+DATA ?= ../shared/data/fer2013
+ARGS ?=
+
+RUNTIME := .venv
+DEV := .venv-dev
+METADATA := setup.cfg pyproject.toml
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: run
+run: $(RUNTIME)/.installed ## install the runtime (no TensorFlow) into .venv and watch the camera; ARGS="--duration 20"
+	@$(RUNTIME)/bin/affect-edge run $(ARGS)
+
+.PHONY: test
+test: $(DEV)/.installed ## install everything into .venv-dev, check style and types, run the tests
+	@$(DEV)/bin/ruff check .
+	@$(DEV)/bin/ruff format --check .
+	@$(DEV)/bin/mypy
+	@$(DEV)/bin/python -m pytest $(ARGS)
+
+.PHONY: test-matrix
+test-matrix: ## the runtime's tests under each of Python 3.10 to 3.13 that is found
+	@firmware_config/test_matrix.sh $(ARGS)
+
+.PHONY: format
+format: $(DEV)/.installed ## format and mend what ruff can mend
+	@$(DEV)/bin/ruff format .
+	@$(DEV)/bin/ruff check --fix .
+
+.PHONY: train
+train: $(DEV)/.installed ## train, quantise, calibrate and measure the expression model; DATA=folder of fer2013.csv
+	$(DEV)/bin/affect-edge train expression --data $(DATA) --models models/expression $(ARGS)
+	$(DEV)/bin/affect-edge evaluate models/expression/expression.tflite --data $(DATA) --calibrate --write-manifest
+
+.PHONY: bench
+bench: $(DEV)/.installed ## latency, overhead, start-up, memory: side by side, in one run
+	$(DEV)/bin/python -m benchmarks.latency $(ARGS)
+	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
+
+.PHONY: soak
+soak: $(DEV)/.installed ## 10,000 frames of the demonstration: memory and cost per frame do not grow
+	$(DEV)/bin/python -m benchmarks.soak $(ARGS)
+
+.PHONY: wheel
+wheel: $(DEV)/.installed ## build dist/*.whl
+	$(DEV)/bin/python -m build --wheel
+
+.PHONY: clean
+clean: ## remove environments and caches; data, runs and the journal stay
+	rm -rf .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+$(RUNTIME)/.installed: $(METADATA)
+	@firmware_config/make_venv.sh $(PYTHON) $(RUNTIME) demo
+	@touch $@
+
+$(DEV)/.installed: $(METADATA)
+	@firmware_config/make_venv.sh $(PYTHON) $(DEV) dev
+	@touch $@

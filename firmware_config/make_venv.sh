@@ -1,0 +1,33 @@
+#!/bin/sh
+# Make a virtual environment and install this checkout into it, editable.
+# usage: make_venv.sh PYTHON FOLDER EXTRAS
+set -eu
+
+python=$1 folder=$2 extras=$3
+
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || {
+    echo "affect-edge runs on Python 3.10 to 3.13; $python is $("$python" --version 2>&1)." >&2
+    echo "Name another:  make PYTHON=python3.12 ..." >&2
+    exit 1
+}
+
+# Debian and Raspberry Pi OS keep ensurepip, which venv needs, in a package of its own.
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    package="python3-venv"
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing $package, which virtual environments need" >&2
+        apt-get update -qq && apt-get install -y -qq "$package"
+    else
+        echo "Python's venv is missing. Install it:  sudo apt install $package" >&2
+        exit 1
+    fi
+fi
+
+echo "installing affect-edge[$extras] into $folder (once)" >&2
+# Picamera2 comes from apt on Raspberry Pi OS; only an environment that sees the system's packages can import it.
+if "$python" -c 'import picamera2' 2>/dev/null; then
+    "$python" -m venv --system-site-packages "$folder"
+else
+    "$python" -m venv "$folder"
+fi
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
