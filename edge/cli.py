@@ -64,8 +64,11 @@ def build_parser(commands: Sequence[EntryPoint]) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code; errors that a user can mend become one line on stderr."""
-    parser = build_parser(sorted(entry_points(group=COMMAND_GROUP), key=lambda entry: entry.name))
-    arguments = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    commands = sorted(entry_points(group=COMMAND_GROUP), key=lambda entry: entry.name)
+    # The one that is named is enough, and starts sooner; whatever else is wanted (--help, a wrong name) needs all.
+    named = [entry for entry in commands if argv and entry.name == argv[0]]
+    arguments = build_parser(named or commands).parse_args(argv)
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",

@@ -19,6 +19,19 @@ from training.recipe import Recipe, Targets
 
 logger = logging.getLogger(__name__)
 
+DATA_TERMS = (
+    "FER-2013 (Goodfellow et al. 2013; its authors state no licence, research use) and, where it lies beside it, FER+ "
+    "(Barsoum et al. 2016; MIT)"
+)
+
+LIMITS = (
+    "Names the expression that a grey 48x48 face seems to show, as crowd workers labelled pictures from a web search; "
+    "it does not tell what a person feels. Faces that are turned away, hidden, very young or old, or of groups that "
+    "the data shows seldom are read less well; no figure per group exists, since the data has no such labels. In the "
+    "EU it is prohibited to infer emotions from biometrics at work or in education (AI Act, Article 5(1)(f)), and "
+    "people who are exposed to such a system elsewhere must be told (Article 50(3)). Not for decisions about people."
+)
+
 
 @dataclass(frozen=True)
 class TrainingData:

@@ -71,7 +71,7 @@ def fit(
     checkpoint: Path,
     progress: bool = True,
 ) -> Progress:
-    """Train until the schedule ends, going on from `checkpoint` if it is there; the model is left with its best weights.
+    """Train until the schedule ends, going on from `checkpoint` if there is one; leaves the best weights in the model.
 
     Parameters
     ----------

@@ -131,8 +131,26 @@ def read_recipe(name_or_path: str) -> Recipe:
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
+    return _check(document, str(path))
+
+
+def override(
+    recipe: Recipe, *, epochs: int | None = None, qat_epochs: int | None = None, seed: int | None = None
+) -> Recipe:
+    """The recipe with some of its numbers replaced; None leaves one as it is. Raises `ConfigError` out of range."""
+    document = recipe.as_dict()
+    if epochs is not None:
+        document["schedule"]["epochs"] = epochs
+    if qat_epochs is not None:
+        document["quantization"]["epochs"] = qat_epochs
+    if seed is not None:
+        document["seed"] = seed
+    return _check(document, "command line")
+
+
+def _check(document: dict[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ConfigError(f"{origin}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -1,4 +1,4 @@
-"""Augmented batches of faces: the same ones for the same seed, epoch and place, so that a resumed run repeats nothing."""
+"""Augmented batches of faces: the same for the same seed, epoch and place, so that a resumed run is the same run."""
 
 from __future__ import annotations
 
