@@ -1,0 +1,241 @@
+"""Reading the journal while it is being written, and erasing from it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from edge.errors import JournalError
+from edge.journal_file import connect, decode, explain
+from edge.observation import Observation
+
+GAP_SECONDS = 2.0
+"""In a summary an observation stands for the time until its track's next one, but for no more than this by default."""
+
+_PAGE = 1000
+_FROM = "FROM observation AS o CROSS JOIN stream AS s ON s.id = o.stream"
+_COLUMNS = (
+    "o.id, s.session, s.boot_id, s.modality, s.source, s.labels, o.wall_time, o.monotonic_time, o.label, o.confidence,"
+    " o.track, o.x, o.y, o.width, o.height, o.changed, o.probabilities"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An observation as it lies in the journal."""
+
+    id: int
+    """Order of recording; never runs back, whatever the clock did."""
+    session: str
+    """The run of the program that wrote it."""
+    boot_id: str
+    """The boot that its monotonic time belongs to."""
+    observation: Observation
+
+    def as_dict(self) -> dict[str, Any]:
+        """`Observation.as_dict` with session and boot id."""
+        return {**self.observation.as_dict(), "session": self.session, "boot_id": self.boot_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which records are meant; None means any."""
+
+    since: float | None = None
+    """Earliest wall time, seconds since the Unix epoch."""
+    until: float | None = None
+    """Wall time before which they lie, seconds since the Unix epoch."""
+    modality: str | None = None
+    source: str | None = None
+    """Text that the source's name contains."""
+    label: str | None = None
+    changes: bool = False
+    """Only observations whose label differs from their track's previous one."""
+
+    def where(self) -> tuple[str, dict[str, object]]:
+        """An SQL condition on `observation AS o` and `stream AS s`, and its named parameters."""
+        conditions = {
+            "since": "o.wall_time >= :since",
+            "until": "o.wall_time < :until",
+            "modality": "s.modality = :modality",
+            "source": "instr(s.source, :source) > 0",
+            "label": "o.label = :label",
+        }
+        values: dict[str, object] = {
+            name: getattr(self, name) for name in conditions if getattr(self, name) is not None
+        }
+        terms = [conditions[name] for name in values]
+        if self.changes:
+            terms.append("o.changed = 1")
+        return " AND ".join(terms) or "TRUE", values
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one label has of one hour or day."""
+
+    period: str
+    """'2026-11-21 14:00' or '2026-11-21', local time."""
+    label: str
+    observations: int
+    seconds: float
+    """Until the track's next observation each; two faces at a time count twice."""
+
+
+class JournalReader:
+    """A journal opened for reading: a `with` block. It holds no lock for long, so a writer is never kept waiting.
+
+    Raises
+    ------
+    JournalError
+        There is no journal at `path`, it cannot be read, or it is damaged; also from each method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = connect(path, "read")
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def extent(self) -> tuple[int, int]:
+        """Ids of the first and the last record, or (1, 0) when there is none."""
+        with _explained(self.path):
+            first, last = self._connection.execute(
+                "SELECT (SELECT MIN(id) FROM observation), (SELECT MAX(id) FROM observation)"
+            ).fetchone()
+        return (1, 0) if first is None else (first, last)
+
+    def labels(self) -> list[str]:
+        """The labels that probabilities are recorded for, in the order in which they first appear."""
+        with _explained(self.path):
+            rows = self._connection.execute("SELECT labels FROM stream ORDER BY id").fetchall()
+            return list(dict.fromkeys(label for (names,) in rows for label in json.loads(names)))
+
+    def records(self, selection: Selection, *, latest: int | None = None) -> Iterator[Record]:
+        """Give the selected records in the order of recording, up to the newest there is at the call.
+
+        They are read a thousand at a time: memory stays flat, and a writer can go on.
+
+        Parameters
+        ----------
+        selection
+            Which ones.
+        latest
+            Only this many of them, the last ones.
+        """
+        where, values = selection.where()
+        position, last = self.extent()
+        position -= 1
+        with _explained(self.path):
+            if latest is not None:
+                (first,) = self._connection.execute(
+                    f"SELECT MIN(id) FROM (SELECT o.id {_FROM} WHERE {where} ORDER BY o.id DESC LIMIT :latest)",
+                    {**values, "latest": latest},
+                ).fetchone()
+                position = last if first is None else first - 1
+            while position < last:
+                rows = self._connection.execute(
+                    f"SELECT {_COLUMNS} {_FROM} WHERE o.id > :position AND o.id <= :last AND {where}"
+                    f" ORDER BY o.id LIMIT {_PAGE}",
+                    {**values, "position": position, "last": last},
+                ).fetchall()
+                yield from map(_record, rows)
+                position = rows[-1][0] if len(rows) == _PAGE else last
+
+    def summary(
+        self, selection: Selection, *, per: Literal["hour", "day"] = "hour", gap: float = GAP_SECONDS
+    ) -> list[Share]:
+        """Observations and seconds of each label in each hour or day, in the order of time.
+
+        Parameters
+        ----------
+        selection
+            Which records; `changes` is not looked at.
+        per
+            What to divide the time into.
+        gap
+            Seconds that one observation stands for at most; the last one of a track stands for none.
+        """
+        period = "%Y-%m-%d %H:00" if per == "hour" else "%Y-%m-%d"
+        # The label is chosen outside: inside it would take away the observation that ends the one before it.
+        inner, values = Selection(
+            since=selection.since, until=selection.until, modality=selection.modality, source=selection.source
+        ).where()
+        query = f"""
+            SELECT COALESCE(strftime('{period}', wall_time, 'unixepoch', 'localtime'), 'unknown'),
+                   label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
+            FROM (SELECT o.wall_time, o.label, LEAD(o.monotonic_time)
+                         OVER (PARTITION BY o.stream, o.track ORDER BY o.id) - o.monotonic_time AS seconds
+                  {_FROM} WHERE {inner})
+            WHERE :label IS NULL OR label = :label
+            GROUP BY 1, 2 ORDER BY 1, 2"""
+        with _explained(self.path):
+            rows = self._connection.execute(query, {**values, "gap": gap, "label": selection.label})
+            return [Share(*row) for row in rows.fetchall()]
+
+
+def erase(path: Path, *, since: float | None = None, until: float | None = None) -> int:
+    """Erase observations for good; a running service may go on writing meanwhile.
+
+    What is deleted is overwritten with zeros, the file is rebuilt without the freed space and the -wal file is emptied.
+    Blocks that the file system or the card's wear levelling gave up on the way are beyond a program's reach. A running
+    service still holds its last batch in memory and writes it afterwards.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    since, until
+        Wall time from which and before which they are erased, seconds since the Unix epoch; None leaves that end open.
+
+    Returns
+    -------
+    int
+        How many were erased.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be opened, written or rebuilt, or another program's reading keeps its old state alive; to
+        erase again completes what was begun.
+    """
+    where, values = Selection(since=since, until=until).where()
+    with closing(connect(path, "write", timeout=10.0)) as connection, _explained(path):
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        count = connection.execute(f"DELETE FROM observation AS o WHERE {where}", values).rowcount
+        connection.execute("DELETE FROM stream WHERE id NOT IN (SELECT stream FROM observation)")
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise JournalError(f"{path}: erased, but another program still reads the old state; end it and erase again")
+    return count
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    identity, session, boot_id, modality, source, labels, *rest = row
+    return Record(identity, session, boot_id, decode((modality, source, labels), rest))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(path, error) from None
+    except (struct.error, ValueError, TypeError):  # what a record from a damaged page leads to
+        raise explain(path, sqlite3.DatabaseError("malformed")) from None
