@@ -81,8 +81,8 @@ def throttling(root: Path = _ROOT, *, vcgencmd: str = "vcgencmd") -> Throttling 
         answer = subprocess.run(
             [tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=True, stdin=subprocess.DEVNULL
         )
-        # throttled=0x50000
-        return decode_throttling(int(answer.stdout.partition("=")[2], 16))
+        # "throttled=0x50000", or "error=..." with exit code 0.
+        return decode_throttling(int(answer.stdout.strip().removeprefix("throttled="), 16))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 

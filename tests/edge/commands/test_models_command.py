@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.commands import models
+from edge.errors import ModelError
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    models.add_arguments(parser)
+    return models.run(parser.parse_args(words))
+
+
+def alter_manifest(model: Path, **changes: object) -> None:
+    manifest = model.with_suffix(".json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
+
+
+def flip_a_byte(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    data[-50] ^= 1
+    model.write_bytes(data)
+
+
+def test_lists_what_a_reader_needs(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "expression") == 0
+    text = capsys.readouterr().out
+    for part in (
+        "expression/expression 1",
+        "48x48x1 gray int8",
+        "angry, disgust",
+        "PrivateTest 0.123",
+        str(expression_model),
+    ):
+        assert part in text
+    assert run("list", str(expression_model), "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["task"], row["name"], row["path"]) == ("expression", "expression", str(expression_model))
+    assert row["manifest"]["evaluation"] == {"PrivateTest": {"accuracy": 0.1234}}
+
+
+def test_without_figures_it_says_so(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter_manifest(expression_model, evaluation={})
+    run("list", "expression")
+    assert "accuracy  not measured" in capsys.readouterr().out
+
+
+def test_verifies_a_whole_model(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verify", "expression") == 0
+    assert capsys.readouterr().out.startswith("expression/expression: ok (sha256, loads in ")
+    assert run("verify", str(expression_model)) == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda model: model.write_bytes(model.read_bytes()[:-100]), "truncated or replaced"),
+        (flip_a_byte, "its sha256 differs"),
+        (lambda model: model.write_bytes(b""), "has 0 bytes where its manifest says"),
+        (lambda model: alter_manifest(model, sha256="0" * 64), "its sha256 differs"),
+        (lambda model: alter_manifest(model, task="speech"), "task"),
+        (lambda model: alter_manifest(model, schema_version=2), "schema_version 2 is not known"),
+        (lambda model: alter_manifest(model, extra=1), "extra"),
+        (lambda model: alter_manifest(model, labels=["a", "b"]), "2 labels for 7 outputs"),
+        (lambda model: model.with_suffix(".json").write_text("{"), "not a readable JSON manifest"),
+        (lambda model: model.with_suffix(".json").unlink(), "no such manifest"),
+    ],
+)
+def test_tells_a_bad_model_and_exits_with_1(
+    expression_model: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None], told: str
+) -> None:
+    damage(expression_model)
+    assert run("verify", "expression") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert told in printed.err
+    assert str(expression_model.parent) in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert run("verify", "expression", "--json") == 1
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is False
+    assert told in answer["error"]
+
+
+def test_a_model_in_another_task_s_folder_is_bad(models_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (models_folder / "expression").rename(models_folder / "speech")
+    assert run("verify") == 1
+    assert "made for the task 'expression', not for 'speech'" in capsys.readouterr().err
+
+
+def test_one_bad_model_does_not_hide_the_others(models_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (models_folder / "expression" / "alien.tflite").write_bytes(b"no model")
+    assert run("list") == 1
+    printed = capsys.readouterr()
+    assert "alien.json: no such manifest" in printed.err
+    assert "expression/expression" in printed.out
+    assert run("verify") == 1
+    assert "expression/expression: ok" in capsys.readouterr().out
+
+
+def test_prints_the_card(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("card", "expression") == 0
+    assert capsys.readouterr().out == "# small\n\nKnows nothing.\n"
+    expression_model.with_suffix(".md").unlink()
+    with pytest.raises(ModelError, match=r"expression\.md: no readable model card"):
+        run("card", "expression")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("other", "no model 'other'; installed are: "), ("./other.tflite", "other.tflite: no such model file")],
+)
+def test_an_unknown_name_is_told(models_folder: Path, name: str, told: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        run("verify", name)
+    assert told in str(raised.value)
