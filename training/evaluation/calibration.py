@@ -87,14 +87,13 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
     """
     check_scored(logits, labels, classes=logits.shape[1])
     low, high = np.log(TEMPERATURE_RANGE)
-    best = minimize_scalar(
-        lambda log_t: negative_log_likelihood(logits, labels, float(np.exp(log_t))),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    if min(best.x - low, high - best.x) < 1e-3:
-        side = "all are right" if best.x < 0 else "the answers are no better than chance"
+
+    def loss(log_t: float) -> float:
+        return negative_log_likelihood(logits, labels, float(np.exp(log_t)))
+
+    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    if min(loss(low), loss(high)) <= best.fun:
+        side = "all are right" if loss(low) < loss(high) else "the answers are no better than chance"
         raise DataError(
             f"no temperature between {TEMPERATURE_RANGE[0]:g} and {TEMPERATURE_RANGE[1]:g} fits the {len(labels)} "
             f"validation faces: {side}; calibrate a trained model on more faces"

@@ -44,7 +44,7 @@ class ProbabilityFigures:
     nll: float
     """Mean negative log-likelihood of the true class, nats."""
     brier: float
-    """Mean over faces of the squared distance between probabilities and the one-hot truth, summed over classes: 0 to 2."""
+    """Mean squared distance between the probabilities and the one-hot truth, summed over the classes: 0 to 2."""
 
 
 @dataclass(frozen=True)

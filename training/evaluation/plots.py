@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.metrics import roc_curve
 
 from training.evaluation.calibration import Selection, risk_coverage
@@ -21,7 +21,8 @@ from training.evaluation.metrics import Bins, Figures, Floats, Integers, probabi
 INK, GREY, FAINT = "#222222", "#8a8a8a", "#e4e4e4"
 BLUE, RED = "#2b6ca3", "#c0492f"
 CLASS_COLOURS = ("#c0492f", "#7d8b2f", "#6f4fa0", "#e0a12e", "#2b6ca3", "#d67fb0", "#8a8a8a")
-STYLE: dict[str, Any] = {
+# Any: matplotlib types the keys as one long Literal, in some of its versions.
+STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
@@ -85,7 +86,7 @@ def write_plots(scored: Scored, directory: Path) -> list[Path]:
         path = directory / f"{name}.png"
         with rc_context(STYLE):
             figure = draw(scored)
-            FigureCanvasAgg(figure).print_png(path)
+            figure.savefig(path)
         written.append(path)
     return written
 
@@ -114,7 +115,7 @@ def confusion(scored: Scored) -> Figure:
 
 def reliability(scored: Scored) -> Figure:
     """Accuracy against confidence, before and after the temperature, over the number of faces in each bin."""
-    figure = Figure(figsize=(9.0, 5.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 5.2), layout=ConstrainedLayoutEngine(wspace=0.06))
     figure.suptitle(f"Reliability: {scored.title}", x=0.01, ha="left", fontsize=11, fontweight="bold")
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(4, 1))
     for column, (name, temperature) in enumerate((("as trained", 1.0), ("calibrated", scored.temperature))):
@@ -160,12 +161,15 @@ def risk_against_coverage(scored: Scored) -> Figure:
     if selection is not None and selection.accuracy is not None:
         risk = 1 - selection.accuracy
         axes.plot(selection.coverage, risk, "o", color=RED, markersize=7)
+        # The curve rises to the right: below it there is room to the right of the point, above it to the left.
+        early = selection.coverage < 0.5
         axes.annotate(
             f"'unsure' below {selection.threshold:.2f}\n{selection.coverage:.0%} answered, {risk:.0%} of them wrong",
             (selection.coverage, risk),
-            xytext=(-10, 12),
+            xytext=(12, -12) if early else (-12, 12),
             textcoords="offset points",
-            ha="right",
+            ha="left" if early else "right",
+            va="top" if early else "bottom",
             color=RED,
         )
     for axis in (axes.xaxis, axes.yaxis):
@@ -182,12 +186,13 @@ def class_bars(scored: Scored) -> Figure:
     axes.plot([value.precision for _, value in ranked], rows, "|", color=INK, markersize=14, mew=2, label="precision")
     axes.plot([value.recall for _, value in ranked], rows, "o", color=RED, markersize=6, label="recall")
     for row, (_, value) in zip(rows, ranked, strict=True):
-        axes.text(0.012, row, f"{value.f1:.2f}", va="center", color="white", fontsize=9)
+        axes.text(0.012, float(row), f"{value.f1:.2f}", va="center", color="white", fontsize=9)
     axes.set_yticks(rows, [f"{name}  ({value.support})" for name, value in ranked])
     axes.set_xlim(0, 1)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    handles, texts = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], texts[::-1], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -200,7 +205,8 @@ def mistakes(scored: Scored) -> Figure:
     columns = 8
     rows = max(1, -(-len(surest) // columns))
     figure = Figure(figsize=(columns * 1.3, rows * 1.62 + 0.6), layout="constrained")
-    figure.suptitle(f"Surest mistakes: {scored.title}\n", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.suptitle(f"Surest mistakes: {scored.title}", x=0.005, ha="left", fontsize=11, fontweight="bold")
+    figure.supxlabel("above each face: the answer with its probability, and the label", x=0.005, ha="left", fontsize=8)
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.axis("off")
     for axes, index in zip(figure.axes, surest, strict=False):
@@ -228,7 +234,16 @@ def _reliability_bars(axes: Axes, bins: Bins) -> None:
     accuracy, confidence = bins.accuracy[filled], bins.confidence[filled]
     axes.bar(left, accuracy, width, align="edge", color=BLUE, alpha=0.85, edgecolor="white", label="accuracy")
     axes.bar(
-        left, confidence - accuracy, width * 0.5, bottom=accuracy, align="edge", color=RED, alpha=0.35, label="gap"
+        left,
+        confidence - accuracy,
+        width,
+        bottom=accuracy,
+        align="edge",
+        color="none",
+        edgecolor=RED,
+        hatch="////",
+        linewidth=0.8,
+        label="gap to the confidence",
     )
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 1))

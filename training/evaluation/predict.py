@@ -1,4 +1,4 @@
-"""The logits of a model file on many faces: Keras models as they were trained, TFLite files on the device's own path."""
+"""The logits of a model file on many faces: Keras models as trained, TFLite files on the device's own path."""
 
 from __future__ import annotations
 
@@ -90,10 +90,12 @@ class KerasFaceModel(FaceModel):
         # Keras has no error of its own for a damaged file: zip, JSON, h5py and layer errors all come through.
         except Exception as error:
             raise ModelError(f"{path}: not a readable Keras 3 model: {_first_line(error)}") from error
-        _check_shapes(path, self._model.input_shape, self._model.output_shape)
+        # A Sequential model saved before it saw an input has neither.
+        _check_shapes(path, getattr(self._model, "input_shape", ()), getattr(self._model, "output_shape", ()))
         backend = keras.backend.backend()
         # On a CPU the TensorFlow backend runs through XLA otherwise, which is many times slower there.
-        self._model.jit_compile = backend != "tensorflow"
+        if backend == "tensorflow":
+            self._model.jit_compile = False
         super().__init__(path, None, f"keras {keras.__version__}, {backend} {installed_version(backend)}")
 
     def _steps(self, images: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.float32]]:
