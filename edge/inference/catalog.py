@@ -47,13 +47,13 @@ class InstalledModel:
 def model_folders() -> list[Path]:
     """The folders to look in, first to last, whether they exist or not.
 
-    $AFFECT_EDGE_MODELS; the models/ of a checkout; then where an installed wheel puts its data: under the prefix that
-    the package lies in (Debian's pip uses /usr/local while Python says /usr), Python's own prefix, the user's, and
-    beside the package (pip install --target).
+    $AFFECT_EDGE_MODELS; the models/ of a checkout; then where an installed wheel puts its data: beside the package (pip
+    install --target), under the prefix that the package lies in (Debian's pip uses /usr/local while Python says /usr),
+    Python's own prefix, the user's. What came with this very package goes before what another one left.
     """
     package = Path(__file__).resolve().parents[1]
     root = package.parent
-    folders = [root / "models"]
+    folders = [root / "models", root / _SHARE]
     if chosen := os.environ.get(MODELS_VARIABLE):
         folders.insert(0, Path(chosen))
     if root.name in ("site-packages", "dist-packages"):
@@ -62,7 +62,6 @@ def model_folders() -> list[Path]:
     folders.append(Path(sys.prefix) / _SHARE)
     if site.USER_BASE:
         folders.append(Path(site.USER_BASE) / _SHARE)
-    folders.append(root / _SHARE)
     return list(dict.fromkeys(folders))
 
 
