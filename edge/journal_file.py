@@ -21,6 +21,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -240,7 +241,7 @@ def decode(key: StreamKey, row: Sequence[Any]) -> Observation:
     """
     modality, source, names = key
     wall_time, monotonic_time, label, confidence, track, x, y, width, height, changed, blob = row
-    labels = json.loads(names)
+    labels = _labels(names)
     shares = struct.unpack(f"<{len(labels)}H", blob)
     return Observation(
         modality=cast(Modality, modality),
@@ -254,3 +255,8 @@ def decode(key: StreamKey, row: Sequence[Any]) -> Observation:
         box=None if x is None else Box(x, y, width, height),
         changed=bool(changed),
     )
+
+
+@lru_cache(maxsize=64)
+def _labels(names: str) -> tuple[str, ...]:
+    return tuple(json.loads(names))

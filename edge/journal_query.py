@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -158,7 +159,7 @@ class JournalReader:
     def summary(
         self, selection: Selection, *, per: Literal["hour", "day"] = "hour", gap: float = GAP_SECONDS
     ) -> list[Share]:
-        """Observations and seconds of each label in each hour or day, in the order of time.
+        """Observations and seconds of each label in each hour or day of local time, in order.
 
         Parameters
         ----------
@@ -169,22 +170,26 @@ class JournalReader:
         gap
             Seconds that one observation stands for at most; the last one of a track stands for none.
         """
-        period = "%Y-%m-%d %H:00" if per == "hour" else "%Y-%m-%d"
         # The label is chosen outside: inside it would take away the observation that ends the one before it.
         inner, values = Selection(
             since=selection.since, until=selection.until, modality=selection.modality, source=selection.source
         ).where()
+        # Grouped by quarter hours, of which every time zone's hours are made: SQLite is slow at naming local hours.
         query = f"""
-            SELECT COALESCE(strftime('{period}', wall_time, 'unixepoch', 'localtime'), 'unknown'),
-                   label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
+            SELECT CAST(wall_time / 900 AS INTEGER), label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
             FROM (SELECT o.wall_time, o.label, LEAD(o.monotonic_time)
                          OVER (PARTITION BY o.stream, o.track ORDER BY o.id) - o.monotonic_time AS seconds
                   {_FROM} WHERE {inner})
             WHERE :label IS NULL OR label = :label
             GROUP BY 1, 2 ORDER BY 1, 2"""
         with _explained(self.path):
-            rows = self._connection.execute(query, {**values, "gap": gap, "label": selection.label})
-            return [Share(*row) for row in rows.fetchall()]
+            rows = self._connection.execute(query, {**values, "gap": gap, "label": selection.label}).fetchall()
+        sums: dict[tuple[str, str], tuple[int, float]] = {}
+        for quarter, label, count, seconds in rows:
+            key = (_period(quarter * 900, per), label)
+            before = sums.get(key, (0, 0.0))
+            sums[key] = (before[0] + count, before[1] + seconds)
+        return [Share(period, label, *total) for (period, label), total in sorted(sums.items())]
 
 
 def erase(path: Path, *, since: float | None = None, until: float | None = None) -> int:
@@ -229,6 +234,13 @@ def erase(path: Path, *, since: float | None = None, until: float | None = None)
 def _record(row: tuple[Any, ...]) -> Record:
     identity, session, boot_id, modality, source, labels, *rest = row
     return Record(identity, session, boot_id, decode((modality, source, labels), rest))
+
+
+def _period(seconds: float, per: Literal["hour", "day"]) -> str:
+    try:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:00" if per == "hour" else "%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):  # a clock that was wrong beyond the calendar
+        return "unknown"
 
 
 @contextmanager
