@@ -35,7 +35,8 @@ _SECRET = re.compile(r"(?i)((?:pass|passwd|password|pwd|token|secret|key|apikey|
 # FFmpeg's level is read when the first video is opened; the user's own choice stands.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV moved this function between 4.9 and 4.14; level 0 is silence.
+    (cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2).setLogLevel(0)
 
 
 class CameraSource(FrameSource):

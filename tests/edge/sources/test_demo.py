@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import resource
 import time
 from itertools import islice
@@ -16,7 +17,9 @@ from edge.observation import Box
 from edge.sources import demo
 from edge.sources.demo import DemoSource
 
-pytest.importorskip("matplotlib", reason="the portrait comes from matplotlib's wheel (extra 'demo')")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="the portrait is in matplotlib's wheel (extra 'demo')"
+)
 
 
 def in_view(box: Box) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -16,6 +17,10 @@ import pytest
 from edge.errors import SourceError
 from edge.observation import Box
 from edge.sources import CameraInfo, FrameSource, demo, devices, open_frame_source
+
+needs_portrait = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="the portrait is in matplotlib's wheel (extra 'demo')"
+)
 
 
 def png(path: Path) -> Path:
@@ -53,8 +58,8 @@ def test_paths(tmp_path: Path, name: str, kind: str) -> None:
         assert source.read() is not None
 
 
+@needs_portrait
 def test_size_and_rate_reach_the_demonstration() -> None:
-    pytest.importorskip("matplotlib")
     with open_frame_source("demo", width=320, height=240, fps=30) as source:
         frame = source.read()
         assert source.live
@@ -87,17 +92,17 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_SYSFS", tmp_path / "absent")
 
 
+@needs_portrait
 def test_auto_without_a_camera_says_that_it_demonstrates(bare_machine: None, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("matplotlib")
     with caplog.at_level(logging.WARNING), open_frame_source("auto") as source:
         assert source.name == "demo"
     assert "built-in demonstration" in caplog.text
 
 
+@needs_portrait
 def test_auto_passes_over_a_camera_that_fails(
     bare_machine: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pytest.importorskip("matplotlib")
     monkeypatch.setattr("edge.sources.list_cameras", lambda: [CameraInfo("/dev/null", "Broken")])
     with caplog.at_level(logging.WARNING), open_frame_source("auto") as source:
         assert source.name == "demo"
@@ -179,8 +184,8 @@ print(seen, "matplotlib" in sys.modules)
 """
 
 
+@needs_portrait
 def test_files_and_the_demonstration_open_no_socket(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     folder = tmp_path / "folder"
     folder.mkdir()
     specs = [png(tmp_path / "p.png"), png(folder / "q.png").parent, avi(tmp_path / "v.avi")]
