@@ -99,6 +99,17 @@ def test_a_camera_without_permission_is_told(unprivileged: Callable[[Callable[[]
         assert unprivileged(told) == expected
 
 
+def test_a_broken_camera_library_does_not_stop_the_other_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> list[object]:
+        raise AttributeError("module 'cv2' has no\n attribute")
+
+    monkeypatch.setattr("edge.sources.list_cameras", broken)
+    (check,) = check_cameras(Config(), tmp_path)
+    assert (check.state, check.detail) == ("warn", "cannot be listed: module 'cv2' has no attribute")
+
+
 def test_the_journal_s_place(tmp_path: Path, unprivileged: Callable[[Callable[[], str]], str]) -> None:
     def state(config: Config) -> list[tuple[str, str]]:
         return [(check.name, check.state) for check in check_journal(config)]
