@@ -1,0 +1,121 @@
+"""A model file and its manifest, written together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from converter import environment
+from edge.errors import ModelError
+from edge.inference.interpreter import load_interpreter
+from edge.inference.manifest import (
+    ImageInput,
+    Manifest,
+    Task,
+    TensorSpec,
+    file_sha256,
+    manifest_path,
+    verify_model,
+)
+
+
+def write_package(
+    content: bytes,
+    folder: Path,
+    *,
+    name: str,
+    task: Task,
+    labels: Sequence[str],
+    version: str,
+    quantization: Mapping[str, Any],
+    parameters: int | None = None,
+    multiply_adds: int | None = None,
+    pixel_range: tuple[float, float] = (0.0, 1.0),
+    training: Mapping[str, Any] | None = None,
+    limits: str = "",
+) -> Path:
+    """Write `<name>.tflite` and `<name>.json` into a folder, both whole or none.
+
+    Parameters
+    ----------
+    content
+        The .tflite file, from `converter.export`.
+    labels
+        In the order of the model's outputs.
+    quantization
+        Method, calibration count, agreement and so on; the versions of the packages are added.
+
+    Returns
+    -------
+    Path of the model file; it passes `verify_model`.
+
+    Raises
+    ------
+    ModelError
+        The folder cannot be written, the labels do not fit the outputs, or the runtime cannot take the file.
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise ModelError(f"model name '{name}' must be a plain file name")
+    model = folder / f"{name}.tflite"
+    partial = folder / f"{name}.tflite.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be made: {error.strerror}; name another folder for the model") from None
+    try:
+        partial.write_bytes(content)
+        manifest = _describe(
+            partial,
+            file=model.name,
+            name=name,
+            task=task,
+            labels=tuple(labels),
+            version=version,
+            pixel_range=pixel_range,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
+            training=dict(training or {}),
+            quantization={**quantization, "versions": environment.versions()},
+            limits=limits,
+        )
+        # The manifest goes first: with a kill in between, its sha256 tells that the model is not the one it describes.
+        manifest.write(manifest_path(model))
+        partial.replace(model)
+    except OSError as error:
+        raise ModelError(f"{model}: cannot be written: {error.strerror}; free space or name another folder") from None
+    finally:
+        partial.unlink(missing_ok=True)
+        manifest_path(model).with_suffix(".json.partial").unlink(missing_ok=True)
+    verify_model(model, task=task)
+    return model
+
+
+def _describe(path: Path, *, pixel_range: tuple[float, float], **keys: Any) -> Manifest:
+    interpreter = load_interpreter(path)
+    entry, out = interpreter.input, interpreter.output
+    if len(entry.shape) != 4 or entry.shape[3] != 1:
+        raise ModelError(f"model '{keys['name']}': input shape {entry.shape}; the runtime takes (1, height, width, 1)")
+    if out.shape != (1, len(keys["labels"])):
+        raise ModelError(
+            f"model '{keys['name']}': {len(keys['labels'])} labels ({', '.join(keys['labels'])}) for outputs of shape "
+            f"{out.shape}"
+        )
+    try:
+        return Manifest(
+            sha256=file_sha256(path),
+            size_bytes=path.stat().st_size,
+            input=ImageInput(
+                shape=entry.shape,
+                dtype=entry.dtype.name,
+                scale=entry.scale,
+                zero_point=entry.zero_point,
+                pixel_range=pixel_range,
+            ),
+            output=TensorSpec(shape=out.shape, dtype=out.dtype.name, scale=out.scale, zero_point=out.zero_point),
+            **keys,
+        )
+    except ValidationError as error:
+        raise ModelError(f"model '{keys['name']}': manifest: {error.errors()[0]['msg']}") from None

@@ -1,0 +1,217 @@
+"""Keras 3 models in legacy Keras: equal outputs, or an error that names the layer."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converter import bridge, cost, environment
+from edge.errors import ModelError
+
+if importlib.util.find_spec("tensorflow_model_optimization") is None:
+    pytest.skip("needs affect-edge[convert]", allow_module_level=True)
+pytestmark = pytest.mark.tensorflow
+environment.prepare()
+
+import keras  # noqa: E402
+import tf_keras  # noqa: E402
+from keras import layers as L  # noqa: E402, N812
+
+PICTURE, SOUND = (12, 10, 3), (9, 5)
+
+
+def picture(*stack: Any) -> keras.Model:
+    return keras.Sequential([keras.Input(PICTURE), *stack])
+
+
+def sound(*stack: Any) -> keras.Model:
+    return keras.Sequential([keras.Input(SOUND), *stack])
+
+
+def branches(merge: Any) -> keras.Model:
+    entry = keras.Input(PICTURE)
+    parts = [L.Conv2D(4, 3, padding="same", activation=each)(entry) for each in ("tanh", "relu")]
+    return keras.Model(entry, merge(parts))
+
+
+def shared() -> keras.Model:
+    entry, convolution = keras.Input(PICTURE), L.Conv2D(3, 3, padding="same")
+    return keras.Model(entry, convolution(convolution(entry)))
+
+
+def nested() -> keras.Model:
+    inner_entry = keras.Input(PICTURE)
+    inner = keras.Model(inner_entry, L.Conv2D(3, 1, name="conv")(inner_entry), name="inner")
+    entry = keras.Input(PICTURE)
+    return keras.Model(entry, L.Conv2D(2, 1, name="conv")(inner(inner(entry))))
+
+
+def two_ends() -> keras.Model:
+    first, second = keras.Input((4,)), keras.Input((4,))
+    x = L.Concatenate()([first, second])
+    return keras.Model([first, second], [L.Dense(3)(x), L.Dense(2, activation="softmax")(x)])
+
+
+MODELS: dict[str, Callable[[], keras.Model]] = {
+    "strided": lambda: picture(L.Conv2D(4, 5, strides=2, padding="same", use_bias=False), L.BatchNormalization()),
+    "dilated": lambda: picture(L.Conv2D(4, 3, dilation_rate=2, activation="relu")),
+    "grouped": lambda: picture(L.Conv2D(6, 3, groups=3)),
+    "depthwise": lambda: picture(L.DepthwiseConv2D(3, depth_multiplier=2, strides=2, padding="same")),
+    "separable": lambda: picture(L.SeparableConv2D(4, 3, activation="elu")),
+    "transposed": lambda: picture(L.Conv2DTranspose(4, 3, strides=2, padding="same")),
+    "one-dimensional": lambda: sound(L.Conv1D(4, 3), L.SeparableConv1D(3, 3), L.MaxPooling1D(2)),
+    "pooling": lambda: picture(L.MaxPooling2D(2, padding="same"), L.AveragePooling2D(3, strides=1, padding="same")),
+    "global pooling": lambda: picture(L.GlobalMaxPooling2D(keepdims=True), L.GlobalAveragePooling2D()),
+    "padding": lambda: picture(L.ZeroPadding2D(((1, 0), (2, 1))), L.Cropping2D(1), L.UpSampling2D(2)),
+    "relu6": lambda: picture(L.Rescaling(20.0, offset=-5), L.Activation("relu6")),
+    "capped relu": lambda: picture(L.Rescaling(20.0, offset=-5), L.ReLU(6.0, negative_slope=0.1)),
+    "leaky relu": lambda: picture(L.Rescaling(2.0, offset=-1), L.LeakyReLU(negative_slope=0.05), L.PReLU()),
+    "hard-swish": lambda: picture(L.Rescaling(12.0, offset=-6), L.Conv2D(4, 1, activation="hard_silu")),
+    "hard-sigmoid": lambda: picture(L.Rescaling(12.0, offset=-6), L.Activation("hard_sigmoid")),
+    "swish, gelu": lambda: picture(L.Activation("swish"), L.Activation("gelu"), L.Activation("leaky_relu")),
+    "softmax": lambda: picture(L.Flatten(), L.Dense(5), L.Softmax()),
+    "layer norm": lambda: picture(L.LayerNormalization(), L.Dropout(0.3), L.SpatialDropout2D(0.1)),
+    "add": lambda: branches(L.Add()),
+    "concatenate": lambda: branches(L.Concatenate(axis=2)),
+    "multiply": lambda: branches(L.Multiply()),
+    "maximum": lambda: branches(L.Maximum()),
+    "subtract": lambda: branches(L.Subtract()),
+    "reshape": lambda: picture(L.Reshape((12, 30)), L.Permute((2, 1)), L.Flatten(), L.RepeatVector(2)),
+    "time distributed": lambda: sound(L.TimeDistributed(L.Dense(4, activation="tanh"))),
+    "lstm": lambda: sound(L.LSTM(6, return_sequences=True), L.LSTM(3, go_backwards=True)),
+    "gru": lambda: sound(L.GRU(6, return_sequences=True), L.GRU(3, reset_after=False)),
+    "bidirectional": lambda: sound(L.Bidirectional(L.LSTM(4, return_sequences=True), merge_mode="sum")),
+    "embedding": lambda: keras.Sequential(
+        [keras.Input((7,), dtype="int32"), L.Embedding(11, 4, mask_zero=True), L.LSTM(3)]
+    ),
+    "regularised": lambda: picture(L.Conv2D(4, 3, kernel_regularizer=keras.regularizers.L2(1e-3))),
+    "shared layer": shared,
+    "nested model": nested,
+    "several inputs and outputs": two_ends,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_are_equal(name: str) -> None:
+    keras.utils.set_random_seed(1)
+    rng = np.random.default_rng(1)
+    model = MODELS[name]()
+    for layer in model.layers:  # numbers that no layer begins with, so that a weight left behind is seen
+        layer.set_weights([weight + rng.uniform(0.1, 0.5, weight.shape) for weight in layer.get_weights()])
+    legacy = bridge.to_tf_keras(model)
+    assert isinstance(legacy, tf_keras.Model)
+    assert bridge.output_difference(model, legacy, seed=2) <= bridge.TOLERANCE
+    assert legacy.count_params() == model.count_params()
+
+
+def test_a_difference_is_seen() -> None:
+    model = picture(L.Conv2D(4, 3))
+    legacy = bridge.to_tf_keras(model)
+    model.layers[0].set_weights([weight + 1e-3 for weight in model.layers[0].get_weights()])
+    assert bridge.output_difference(model, legacy) > bridge.TOLERANCE
+
+
+class Doubling(L.Layer):  # type: ignore[misc]
+    def call(self, x: Any) -> Any:
+        return 2 * x
+
+
+class OwnCall(keras.Model):  # type: ignore[misc]
+    def call(self, x: Any) -> Any:
+        return x
+
+
+def operation() -> keras.Model:
+    entry = keras.Input(PICTURE, name="entry")
+    return keras.Model(entry, keras.ops.add(entry, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: picture(Doubling(name="twice")), r"layer 'twice' \(Doubling\).*class of your own"),
+        (lambda: picture(L.Lambda(lambda x: x, name="odd")), r"layer 'odd' \(Lambda\)"),
+        (lambda: picture(L.RMSNormalization(name="rms")), r"layer 'rms' \(RMSNormalization\)"),
+        (lambda: sound(L.LSTM(3, recurrent_activation="hard_sigmoid", name="cell")), "layer 'cell'.*'sigmoid'"),
+        (operation, r"\(Add\).*layers\.Add"),
+        (lambda: OwnCall(name="own"), "model 'own'.*functional or sequential"),
+        (lambda: keras.Sequential([L.Dense(3)], name="open"), "model 'open'.*not built"),
+    ],
+)
+def test_what_is_not_supported_is_named(build: Callable[[], keras.Model], says: str) -> None:
+    with pytest.raises(ModelError, match=says) as caught:
+        bridge.to_tf_keras(build())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "end", [[L.Dense(4, activation="softmax")], [L.Dense(4), L.Softmax()], [L.Dense(4), L.Activation("softmax")]]
+)
+def test_softmax_comes_off(end: list[Any]) -> None:
+    legacy = bridge.to_tf_keras(keras.Sequential([keras.Input((3,)), *end]))
+    logits = bridge.without_softmax(legacy)
+    x = np.random.default_rng(0).uniform(size=(5, 3)).astype(np.float32)
+    found = logits.predict(x, verbose=0)
+    assert not np.allclose(found.sum(axis=1), 1)
+    np.testing.assert_allclose(
+        np.exp(found) / np.exp(found).sum(axis=1, keepdims=True), legacy.predict(x, verbose=0), atol=1e-6
+    )
+    assert bridge.without_softmax(logits) is logits
+
+
+def test_load(trained: Any, tmp_path: Path) -> None:
+    model = bridge.load_keras(trained.path)
+    assert bridge.output_difference(model, trained.legacy) <= bridge.TOLERANCE
+
+    content = trained.path.read_bytes()
+    cut, text, hollow = tmp_path / "cut.keras", tmp_path / "text.keras", tmp_path / "hollow.keras"
+    cut.write_bytes(content[: len(content) // 2])
+    text.write_text("no model")
+    with zipfile.ZipFile(hollow, "w") as archive:
+        archive.writestr("readme", "nothing of Keras")
+    for path, says in (
+        (cut, "truncated"),
+        (text, "truncated"),
+        (hollow, "cannot load"),
+        (tmp_path / "none.keras", "no such"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(ModelError, match=says) as caught:
+            bridge.load_keras(path)
+        assert str(path) in str(caught.value)
+
+
+def test_cost() -> None:
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            L.Conv2D(4, 3, strides=2, padding="same"),
+            L.DepthwiseConv2D(5, padding="same"),
+            L.SeparableConv2D(6, 3, padding="valid"),
+            L.Conv2D(6, 1, groups=2),
+            L.Conv2DTranspose(2, 2, strides=2),
+            L.Flatten(),
+            L.Dense(7),
+        ]
+    )
+    expected = sum(
+        (
+            4 * 4 * 4 * 3 * 3 * 3,
+            4 * 4 * 4 * 5 * 5,
+            2 * 2 * (4 * 3 * 3 + 4 * 6),
+            2 * 2 * 6 * 3,
+            2 * 2 * 6 * 2 * 2 * 2,
+            7 * math.prod((4, 4, 2)),
+        )
+    )
+    assert cost.multiply_adds(model) == expected
+    legacy = bridge.to_tf_keras(model)
+    assert cost.multiply_adds(legacy) == expected
+    assert cost.parameters(legacy) == cost.parameters(model) == model.count_params()
