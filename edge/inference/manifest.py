@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ModelError
 
-SCHEMA = 1
+SCHEMA: Final = 1
 """The version of the manifest's form; a reader refuses one that it does not know."""
 
 Task = Literal["expression"]
