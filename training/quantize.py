@@ -95,8 +95,9 @@ def quantize_expression(
         parameters=cost.parameters(model),
         multiply_adds=cost.multiply_adds(model),
         training={
-            "recipe": recipe.as_dict(),
+            "recipe": recipe.name,
             "seed": recipe.seed,
+            "settings": recipe.as_dict(),
             "data": DATA_TERMS,
             "cleaning": data.cleaning.as_dict(),
             "epochs": state.epoch,

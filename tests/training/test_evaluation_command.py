@@ -188,6 +188,10 @@ def test_figures_go_into_the_manifest(made: Path, tmp_path: Path, capsys: pytest
     assert entry["float"]["agreement"] > 0.95
     assert entry["protocol"]["training"] == {"recipe": "bands", "seed": 5}
     assert entry["protocol"]["runtime"].split()[0] in ("litert", "tflite-runtime", "tensorflow")
+    card = model.with_suffix(".md").read_text()
+    assert f"| accuracy (95 % interval) | {entry['accuracy']:.4f} " in card
+    assert manifest.limits in card
+    assert manifest.sha256 in card
     written = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
     assert written["confusion"] == entry["confusion"]
     pictures = sorted(path.name for path in (tmp_path / "figures").glob("*.png"))

@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--float", type=Path, dest="float_model", metavar="MODEL", help="compare with this float model, face by face"
     )
-    parser.add_argument("--write-manifest", action="store_true", help="write figures and protocol into the manifest")
+    parser.add_argument(
+        "--write-manifest", action="store_true", help="write figures and protocol into the manifest and card"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write evaluation.json and pictures (faces too) there")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -165,7 +167,9 @@ def _evaluate(
 
 
 def _write_manifest(arguments: argparse.Namespace, model: FaceModel, calibration: Calibration, report: Report) -> None:
-    """Put calibration and figures into the manifest; the model file, and so its sha256, stays as it is."""
+    """Put calibration and figures into the manifest and its card; the model file, and so its sha256, stays as it is."""
+    from training.evaluation.card import card_path, render_card
+
     if not arguments.calibrate and not arguments.write_manifest:
         return
     path = manifest_path(model.path)
@@ -178,8 +182,10 @@ def _write_manifest(arguments: argparse.Namespace, model: FaceModel, calibration
     manifest = model.manifest.model_copy(update=changes)
     try:
         manifest.write(path)
+        if arguments.write_manifest:
+            card_path(model.path).write_text(render_card(manifest), encoding="utf-8")
     except OSError as error:
-        raise AffectEdgeError(f"{path}: cannot be written: {error.strerror}") from None
+        raise AffectEdgeError(f"{error.filename or path}: cannot be written: {error.strerror}") from None
     for split, entry in manifest.evaluation.items():
         written_at = entry.get("calibrated", {}).get("temperature")
         if written_at != round(calibration.temperature, 5):
