@@ -57,7 +57,7 @@ clean: ## remove environments and caches; data, runs and the journal stay
 	rm -rf .venv* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 $(RUNTIME)/.installed: $(METADATA)
-	@firmware_config/make_venv.sh $(PYTHON) $(RUNTIME) demo
+	@firmware_config/make_venv.sh $(PYTHON) $(RUNTIME)
 	@touch $@
 
 $(DEV)/.installed: $(METADATA)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Make a virtual environment and install this checkout into it, editable.
-# usage: make_venv.sh PYTHON FOLDER EXTRAS
+# usage: make_venv.sh PYTHON FOLDER [EXTRAS]      without extras: the runtime and the demonstration's portraits
 set -eu
 
-python=$1 folder=$2 extras=$3
+python=$1 folder=$2 extras=${3:-}
 
 "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || {
     echo "affect-edge runs on Python 3.10 to 3.13; $python is $("$python" --version 2>&1)." >&2
@@ -23,11 +23,12 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fi
 fi
 
-echo "installing affect-edge[$extras] into $folder (once)" >&2
+echo "installing affect-edge${extras:+[$extras]} into $folder (once)" >&2
 # Picamera2 comes from apt on Raspberry Pi OS; only an environment that sees the system's packages can import it.
 if "$python" -c 'import picamera2' 2>/dev/null; then
     "$python" -m venv --system-site-packages "$folder"
 else
     "$python" -m venv "$folder"
 fi
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".${extras:+[$extras]}"
+[ -n "$extras" ] || "$folder/bin/python" firmware_config/take_portraits.py

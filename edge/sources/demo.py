@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ _LEAVES, _GONE, _RETURNS = 15.0, 16.5, 18.5
 """Seconds into the cycle when the face sets out for the border, is outside, and begins to come back."""
 
 
+_TAKEN = Path(sys.prefix) / "share" / "affect-edge" / "demo"
+"""Where firmware_config/take_portraits.py puts the pictures, so that a device need not carry the packages."""
+
+
 @dataclass(frozen=True)
 class _Portrait:
     """A picture that another package carries in its wheel; it is read as a file, the package is not imported."""
@@ -40,6 +45,9 @@ class _Portrait:
     """Where the face is in that picture, as OpenCV's frontal face cascade frames it."""
 
     def find(self) -> Path | None:
+        taken = _TAKEN / Path(self.path).name
+        if taken.is_file():
+            return taken
         spec = importlib.util.find_spec(self.package)
         for folder in (spec.submodule_search_locations or []) if spec else []:
             file = Path(folder, self.path)
