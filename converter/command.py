@@ -137,11 +137,7 @@ def _fine_tuned(
 
     if len(order) < 2 * HELD_OUT:
         raise DataError(f"{arguments.data}: {len(order)} samples are too few for qat, which needs {2 * HELD_OUT}")
-    if samples.y is None:
-        logits = legacy.predict(samples.x, batch_size=qat.PREDICT_BATCH, verbose=0)
-        targets = np.asarray(tf_keras.activations.softmax(tf_keras.backend.constant(logits)))
-    else:
-        targets = np.eye(classes, dtype=np.float32)[samples.y] if samples.y.ndim == 1 else samples.y
+    targets = _targets(legacy, samples, classes)
     held, learned = order[: len(order) // HELD_OUT], order[len(order) // HELD_OUT :]
 
     def batches(epoch: int) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
@@ -172,6 +168,18 @@ def _fine_tuned(
         "validation_accuracy": tuned.best_accuracy,
         "validation_samples": len(held),
     }
+
+
+def _targets(legacy: Any, samples: Samples, classes: int) -> npt.NDArray[np.float32]:
+    """Probabilities to learn, (n, classes): the data's own, or the float model's answers."""
+    import numpy as np
+
+    if samples.y is None:
+        logits = legacy.predict(samples.x, batch_size=256, verbose=0)
+        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: npt.NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
+        return probabilities
+    return np.eye(classes, dtype=np.float32)[samples.y] if samples.y.ndim == 1 else samples.y
 
 
 def _image_classifier(legacy: Any, path: Path) -> tuple[tuple[int, ...], int]:

@@ -103,16 +103,18 @@ def fine_tune(
     from converter.scheme import quantize
 
     first = _first(batches(0), CALIBRATION_BATCHES, model)
-    quantized = quantize(model, pixel_range, first)
+    settings = f"{epochs} {steps_per_epoch} {learning_rate} {pixel_range} {_digest([*model.get_weights(), first[0]])}"
+    saved = checkpoint / STATE_FILE if checkpoint else None
+    arrays = _read_state(saved, settings) if saved else {}
+    quantized = quantize(model, pixel_range, first if not arrays else [])
     schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=epochs * steps_per_epoch)
     optimizer = tf_keras.optimizers.Adam(schedule, jit_compile=False)
     # XLA on a CPU is some 15 times slower than TensorFlow's own kernels here.
     quantized.compile(optimizer, tf_keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
     optimizer.build(quantized.trainable_variables)
 
-    settings = f"{epochs} {steps_per_epoch} {learning_rate} {pixel_range} {_digest([*model.get_weights(), first[0]])}"
-    state = _State(quantized, optimizer, checkpoint / STATE_FILE if checkpoint else None, settings)
-    start = state.restore()
+    state = _State(quantized, optimizer, saved, settings)
+    start = state.restore(arrays) if arrays else 0
     if start == 0 and validation is not None:
         state.offer(0, accuracy(quantized, *validation))
     for epoch in range(start, epochs):
@@ -184,20 +186,8 @@ class _State:
             np.savez(stream, **arrays)
         partial.replace(self._path)
 
-    def restore(self) -> int:
+    def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> int:
         """Take up a saved state; the epochs that are done."""
-        if self._path is None or not self._path.is_file():
-            return 0
-        try:
-            with np.load(self._path) as archive:
-                arrays = dict(archive)
-        except Exception as error:  # a zip may break in many ways
-            raise DataError(f"{self._path}: not a readable checkpoint: {error}; remove it to start afresh") from None
-        if str(arrays.get("settings")) != self._settings:
-            raise DataError(
-                f"{self._path}: a checkpoint of another run (its model, data, epochs, steps or learning rate differ); "
-                "remove it, or name another folder"
-            )
         self._model.set_weights(_listed("weight", arrays))
         for variable, value in zip(self._optimizer.variables, _listed("optimizer", arrays), strict=True):
             variable.assign(value)
@@ -209,6 +199,23 @@ class _State:
             self.best_epoch, self.best_accuracy = int(arrays["best_epoch"]), float(arrays["best_accuracy"])
             self._best = _listed("best", arrays)
         return int(arrays["epoch"])
+
+
+def _read_state(path: Path, settings: str) -> dict[str, npt.NDArray[Any]]:
+    """What `_State.save` wrote; empty where there is nothing yet."""
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path) as archive:
+            arrays = dict(archive)
+    except Exception as error:  # a zip may break in many ways
+        raise DataError(f"{path}: not a readable checkpoint: {error}; remove it to start afresh") from None
+    if str(arrays.get("settings")) != settings:
+        raise DataError(
+            f"{path}: a checkpoint of another run (its model, data, epochs, steps or learning rate differ); "
+            "remove it, or name another folder"
+        )
+    return arrays
 
 
 def _numbered(name: str, values: list[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
