@@ -77,14 +77,15 @@ def mix_targets(
     """
     mixed = labels
     if votes is not None:
-        weight = np.where(votes.sum(axis=1, keepdims=True) > 0, options.vote_weight, 0.0)
+        weight = np.float32(options.vote_weight) * (votes.sum(axis=1, keepdims=True) > 0)
         mixed = (1 - weight) * labels + weight * votes
     mixed = (1 - options.label_smoothing) * mixed + options.label_smoothing / labels.shape[1]
     if options.balance:
         frequency = np.maximum(labels.mean(axis=0), 1e-6)
         class_weight = frequency**-options.balance
         mixed = mixed * (class_weight / (class_weight * frequency).sum())
-    return mixed.astype(np.float32)
+    result: npt.NDArray[np.float32] = mixed.astype(np.float32)
+    return result
 
 
 def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool) -> tuple[keras.Model, Progress]:

@@ -72,4 +72,5 @@ def pixel_table(spec: ImageInput) -> npt.NDArray[np.generic]:
         return real.astype(np.float32)
     limits = np.iinfo(spec.dtype)
     stored = np.clip(np.rint(real / spec.scale) + spec.zero_point, limits.min, limits.max)
-    return stored.astype(spec.dtype)
+    table: npt.NDArray[np.generic] = stored.astype(spec.dtype)
+    return table

@@ -64,5 +64,6 @@ class ExpressionRecognizer:
         """Probabilities of a ready-made grey crop, (size, size) uint8 as `crop_face` cuts it."""
         stored = self._interpreter.run(self._pixels[face][None, :, :, None])[0]
         scaled = stored.astype(np.float32) * self._slope
-        odds: npt.NDArray[np.float32] = np.exp(scaled - scaled.max())
-        return odds / odds.sum()
+        odds = np.exp(scaled - scaled.max())
+        probabilities: npt.NDArray[np.float32] = odds / odds.sum()
+        return probabilities
