@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edge.toml_text import error_line, key_lines, line_of, parse
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Network(_Part):
@@ -90,7 +85,8 @@ class Quantization(_Part):
 class Recipe(_Part):
     """One training run."""
 
-    name: str = "expression"
+    name: str = Field(default="expression", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    """Names the files of the run and its model."""
     task: Literal["expression"] = "expression"
     version: str = "1"
     seed: int = Field(default=1, ge=0)
@@ -124,14 +120,21 @@ def read_recipe(name_or_path: str) -> Recipe:
     if path.suffix != ".toml":
         path = RECIPES / f"{name_or_path}.toml"
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        # utf-8-sig: editors on Windows put a byte order mark in front, which TOML does not know.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             f"no recipe '{name_or_path}'; there are {', '.join(recipe_names())}, or name a .toml file"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from None
-    return _check(document, str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not text in UTF-8, which TOML is written in") from None
+    try:
+        document = parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: line {error_line(error, text)}: not TOML: {error}") from None
+    return _check(document, str(path), text)
 
 
 def override(
@@ -148,9 +151,13 @@ def override(
     return _check(document, "command line")
 
 
-def _check(document: dict[str, Any], origin: str) -> Recipe:
+def _check(document: dict[str, Any], origin: str, text: str = "") -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{origin}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        key = tuple(map(str, first["loc"]))
+        line = line_of(key, key_lines(text))
+        place = f"{origin}: line {line}" if line else origin
+        message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(f"{place}: {'.'.join(key)}: {message}") from None

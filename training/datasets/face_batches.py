@@ -65,7 +65,7 @@ class FaceBatches:
 
 
 def _augment(image: npt.NDArray[np.uint8], options: Augmentation, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    face = cv2.warpAffine(
+    face: npt.NDArray[np.uint8] = cv2.warpAffine(
         image, _placement(image.shape[0], options, rng), image.shape[::-1], borderMode=cv2.BORDER_REFLECT_101
     )
     # Light: contrast about the middle grey, brightness and gamma in one look-up.

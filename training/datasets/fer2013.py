@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"
 """The csv's Usage, and the name it has here."""
 
 _PIXELS = FACE_SIZE * FACE_SIZE
+_NUMBERS = {str(number): number for number in range(len(LABELS))}
 _VOTE_COLUMNS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _ALIASES = {
     "anger": "angry",
@@ -35,7 +37,7 @@ _ALIASES = {
     "happiness": "happy",
     "sadness": "sad",
     "surprised": "surprise",
-} | {str(number): label for number, label in enumerate(LABELS)}
+} | {number: LABELS[index] for number, index in _NUMBERS.items()}
 _FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "publictest"),
@@ -82,8 +84,23 @@ def read_faces(directory: Path, *, progress: bool = False) -> dict[str, FaceSet]
     Raises
     ------
     DataError
-        Nothing to read there, a column missing or broken (the line is named), an unknown class, an empty split.
+        Nothing to read there, a column missing or broken (the line is named), an unknown class, an empty split, no
+        training face of some class.
     """
+    try:
+        sets = _read(directory, progress=progress)
+    except OSError as error:
+        raise DataError(f"{error.filename or directory}: cannot be read: {error.strerror or error}") from None
+    for name in SPLITS.values():
+        if name not in sets or not len(sets[name]):
+            raise DataError(f"{directory}: the split '{name}' is empty; is the download complete?")
+    for number, label in enumerate(LABELS):
+        if not (sets["train"].labels == number).any():
+            raise DataError(f"{directory}: no training face of the class '{label}'; is the download complete?")
+    return sets
+
+
+def _read(directory: Path, *, progress: bool) -> dict[str, FaceSet]:
     if not directory.is_dir():
         raise DataError(
             f"{directory}: no such folder; --data names the folder that holds fer2013.csv or train/<class>/"
@@ -92,62 +109,78 @@ def read_faces(directory: Path, *, progress: bool = False) -> dict[str, FaceSet]
     if table.is_file():
         sets = _read_table(table, progress=progress)
         votes = directory / "fer2013new.csv"
-        if votes.is_file():
-            sets = _add_votes(votes, sets)
-    elif _split_folder(directory, "train"):
-        sets = _read_folders(directory, progress=progress)
-    else:
-        raise DataError(f"{directory}: holds neither fer2013.csv nor train/<class>/ folders")
-    for name in SPLITS.values():
-        if name not in sets or not len(sets[name]):
-            raise DataError(f"{directory}: the split '{name}' is empty; is the download complete?")
-    return sets
+        return _add_votes(votes, sets) if votes.is_file() else sets
+    if _split_folder(directory, "train"):
+        return _read_folders(directory, progress=progress)
+    if table.is_dir():
+        raise DataError(f"{table}: a folder, not the file; name it with --data, if the file lies in it")
+    raise DataError(f"{directory}: holds neither fer2013.csv nor train/<class>/ folders")
 
 
 @dataclass
 class _Table:
-    """Rows of one csv, by split, in file order."""
+    """Rows of one csv, in file order."""
 
     images: list[npt.NDArray[np.uint8]]
     labels: list[int]
     splits: list[str]
 
 
-def _read_table(path: Path, *, progress: bool) -> dict[str, FaceSet]:
-    rows = _Table([], [], [])
+def _rows(
+    path: Path, wanted: Sequence[str], mend: str, *, progress: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a csv with their line numbers, each with the wanted columns; others are passed over."""
     with (
-        path.open(newline="", encoding="utf-8") as stream,
+        # utf-8-sig: a byte order mark may stand in front. What is not UTF-8 is replaced, so that the checks of the
+        # cells find it, and its line with it.
+        path.open(newline="", encoding="utf-8-sig", errors="replace") as stream,
         tqdm(
             total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, disable=not progress, leave=False
         ) as bar,
     ):
         reader = csv.reader(stream)
-        header = [name.strip() for name in next(reader, [])]
-        missing = [name for name in ("emotion", "pixels", "Usage") if name not in header]
-        if missing:
-            raise DataError(
-                f"{path}: line 1: no column '{missing[0]}' among {header or 'an empty header'}; "
-                "the columns are emotion, pixels, Usage"
-            )
-        columns = tuple(header.index(name) for name in ("emotion", "pixels", "Usage"))
-        for row in reader:
-            if row:
-                _read_row(path, reader.line_num, row, columns, rows)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            missing = [name for name in wanted if name not in header]
+            if missing:
+                found = repr(header)[:100] if header else "an empty header"
+                raise DataError(f"{path}: line 1: no column '{missing[0]}' among {found}; {mend}")
+            columns = {name: header.index(name) for name in wanted}
+            due = max(columns.values()) + 1
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) < due:
+                    raise DataError(
+                        f"{path}: line {reader.line_num}: {len(row)} columns where {due} are due; the file is cut "
+                        "short or damaged"
+                    )
+                yield reader.line_num, {name: row[column].strip() for name, column in columns.items()}
                 bar.update(sum(map(len, row)) + len(row))
-    images, labels, splits = np.array(rows.images), np.array(rows.labels, np.int64), np.array(rows.splits)
+        except csv.Error as error:
+            raise DataError(f"{path}: line {reader.line_num}: not a row of a csv file: {error}") from None
+
+
+def _read_table(path: Path, *, progress: bool) -> dict[str, FaceSet]:
+    rows = _Table([], [], [])
+    names = ("emotion", "pixels", "Usage")
+    for line, row in _rows(path, names, "the columns are emotion, pixels, Usage", progress=progress):
+        _read_row(path, line, row, rows)
+    images = np.array(rows.images, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
+    labels, splits = np.array(rows.labels, np.int64), np.array(rows.splits, np.str_)
     return {name: FaceSet(images[splits == name], labels[splits == name]) for name in SPLITS.values()}
 
 
-def _read_row(path: Path, line: int, row: list[str], columns: tuple[int, ...], rows: _Table) -> None:
-    if len(row) <= max(columns):
-        raise DataError(f"{path}: line {line}: {len(row)} columns where more are due; the file is cut short or damaged")
-    emotion, pixels, usage = (row[column] for column in columns)
-    if not emotion.isdecimal() or int(emotion) >= len(LABELS):
-        raise DataError(f"{path}: line {line}: emotion '{emotion[:20]}' is not a number from 0 to {len(LABELS) - 1}")
+def _read_row(path: Path, line: int, row: dict[str, str], rows: _Table) -> None:
+    emotion, pixels, usage = row["emotion"], row["pixels"], row["Usage"]
+    if emotion not in _NUMBERS:
+        raise DataError(f"{path}: line {line}: emotion {emotion[:20]!r} is not a number from 0 to {len(LABELS) - 1}")
     if usage not in SPLITS:
-        raise DataError(f"{path}: line {line}: Usage '{usage[:20]}' is none of {', '.join(SPLITS)}")
+        raise DataError(f"{path}: line {line}: Usage {usage[:20]!r} is none of {', '.join(SPLITS)}")
     try:
         values = np.array(pixels.split(), dtype=np.int64)
+    except OverflowError:
+        raise DataError(f"{path}: line {line}: a pixel lies outside 0 to 255") from None
     except ValueError:
         raise DataError(f"{path}: line {line}: a pixel is not a whole number") from None
     if values.size != _PIXELS:
@@ -155,7 +188,7 @@ def _read_row(path: Path, line: int, row: list[str], columns: tuple[int, ...], r
     if values.min() < 0 or values.max() > 255:
         raise DataError(f"{path}: line {line}: a pixel lies outside 0 to 255")
     rows.images.append(values.astype(np.uint8).reshape(FACE_SIZE, FACE_SIZE))
-    rows.labels.append(int(emotion))
+    rows.labels.append(_NUMBERS[emotion])
     rows.splits.append(SPLITS[usage])
 
 
@@ -163,20 +196,18 @@ def _add_votes(path: Path, sets: dict[str, FaceSet]) -> dict[str, FaceSet]:
     """FER+ has one row for each row of fer2013.csv, in the same order within each Usage."""
     votes: dict[str, list[list[int]]] = {name: [] for name in SPLITS.values()}
     wanted = (*_VOTE_COLUMNS, "contempt", "unknown", "NF")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in ("Usage", *wanted) if name not in (reader.fieldnames or [])]
-        if missing:
-            raise DataError(f"{path}: line 1: no column '{missing[0]}'; is it FER+'s fer2013new.csv?")
-        for row in reader:
-            try:
-                votes[SPLITS[row["Usage"]]].append([int(row[name]) for name in wanted])
-            except (KeyError, TypeError, ValueError):
-                raise DataError(f"{path}: line {reader.line_num}: not a row of FER+ votes") from None
+    for line, row in _rows(path, ("Usage", *wanted), "is it FER+'s fer2013new.csv?"):
+        cells = [row[name] for name in wanted]
+        if row["Usage"] not in SPLITS or not all(cell.isdecimal() and len(cell) < 4 for cell in cells):
+            raise DataError(f"{path}: line {line}: not a row of FER+ votes; fetch the file again, or take it away")
+        votes[SPLITS[row["Usage"]]].append([int(cell) for cell in cells])
     result = {}
     for name, faces in sets.items():
         if len(votes[name]) != len(faces):
-            raise DataError(f"{path}: {len(votes[name])} rows for '{name}', fer2013.csv beside it has {len(faces)}")
+            raise DataError(
+                f"{path}: {len(votes[name])} rows for '{name}', fer2013.csv beside it has {len(faces)}; fetch both "
+                "again, or take this one away"
+            )
         counts = np.array(votes[name], np.float32).reshape(-1, len(wanted))
         named, total = counts[:, : len(LABELS)].sum(axis=1), counts.sum(axis=1)
         result[name] = FaceSet(
@@ -189,7 +220,12 @@ def _add_votes(path: Path, sets: dict[str, FaceSet]) -> dict[str, FaceSet]:
 
 
 def _split_folder(directory: Path, split: str) -> Path | None:
-    return next((path for path in sorted(directory.iterdir()) if path.name.lower() in _FOLDERS[split]), None)
+    return next((path for path in _folders(directory) if path.name.lower() in _FOLDERS[split]), None)
+
+
+def _folders(directory: Path) -> list[Path]:
+    """The folders within; hidden ones, such as .ipynb_checkpoints, are none of the data's."""
+    return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _read_folders(directory: Path, *, progress: bool) -> dict[str, FaceSet]:
@@ -206,27 +242,41 @@ def _read_folders(directory: Path, *, progress: bool) -> dict[str, FaceSet]:
 def _read_split(folder: Path, *, progress: bool) -> FaceSet:
     images, labels = [], []
     for path, label in tqdm(list(_labelled_files(folder)), desc=folder.name, disable=not progress, leave=False):
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.stat().st_size else None
+        image = _decode(path.read_bytes())
         if image is None:
             raise DataError(f"{path}: not a readable image; remove it or fetch it again")
         if image.shape != (FACE_SIZE, FACE_SIZE):
-            image = cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+            image = cast(
+                "npt.NDArray[np.uint8]", cv2.resize(image, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+            )
         images.append(image)
         labels.append(label)
     shape = (-1, FACE_SIZE, FACE_SIZE)
     return FaceSet(np.array(images, np.uint8).reshape(shape), np.array(labels, np.int64))
 
 
+def _decode(content: bytes) -> npt.NDArray[np.uint8] | None:
+    try:
+        # OpenCV returns None for most of what it cannot read, and raises for nothing at all and for absurd sizes.
+        return cast(
+            "npt.NDArray[np.uint8] | None", cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        )
+    except cv2.error:
+        return None
+
+
 def _labelled_files(folder: Path) -> Iterator[tuple[Path, int]]:
-    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for class_folder in _folders(folder):
         # '0_angry', 'angry' and 'Anger' are all seen in the wild.
         name = re.sub(r"^\d+[_\- ]+", "", class_folder.name.lower())
         label = _ALIASES.get(name, name)
         if label not in LABELS:
             raise DataError(f"{class_folder}: unknown class '{class_folder.name}'; the classes are {', '.join(LABELS)}")
-        for path in sorted(class_folder.iterdir()):
-            if path.suffix.lower() in _IMAGE_SUFFIXES:
-                yield path, LABELS.index(label)
+        files = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+        if not files:
+            raise DataError(f"{class_folder}: holds no image ({', '.join(sorted(_IMAGE_SUFFIXES))})")
+        for path in files:
+            yield path, LABELS.index(label)
 
 
 def _hold_out(faces: FaceSet) -> tuple[FaceSet, FaceSet]:
