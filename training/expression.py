@@ -100,6 +100,7 @@ def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool
             recipe.augmentation,
             batch_size=recipe.schedule.batch_size,
             seed=recipe.seed,
+            calm_from=recipe.schedule.epochs - recipe.schedule.calm_epochs,
         ),
         data.validation,
         recipe.schedule,

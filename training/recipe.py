@@ -55,6 +55,10 @@ class Augmentation(_Part):
     mixup_probability: Fraction = 0.3
     mixup_alpha: float = Field(default=0.3, gt=0)
 
+    def calm(self) -> Augmentation:
+        """The same without what no camera ever shows: mixed faces and cut-out squares."""
+        return self.model_copy(update={"mixup_probability": 0.0, "cutout_probability": 0.0})
+
 
 class Schedule(_Part):
     """How long, how fast, and what is kept."""
@@ -67,6 +71,8 @@ class Schedule(_Part):
     weight_decay: float = Field(default=0.05, ge=0)
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the moving average of the weights, per step; the average is what is validated and kept. 0 keeps none."""
+    calm_epochs: int = Field(default=0, ge=0)
+    """The last epochs of the schedule do without mixup and cutout, so that the network ends on faces as they are."""
     patience: int = Field(default=0, ge=0)
     """Stop after so many epochs without a better validation accuracy; 0 never stops early."""
 

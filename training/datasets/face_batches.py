@@ -33,6 +33,8 @@ class FaceBatches:
         Faces per batch; what is left over at the end of an epoch waits for another epoch's shuffle.
     seed
         Of the shuffle and the augmentation.
+    calm_from
+        From this epoch on, counted from 0, the augmentation is `Augmentation.calm`; None: never.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class FaceBatches:
         *,
         batch_size: int,
         seed: int,
+        calm_from: int | None = None,
     ) -> None:
         self._images = images
         self._targets = targets
         self._augmentation = augmentation
         self._batch_size = batch_size
         self._seed = seed
+        self._calm_from = calm_from
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -60,8 +64,10 @@ class FaceBatches:
         order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._images))
         picked = order[index * self._batch_size : (index + 1) * self._batch_size]
         rng = np.random.default_rng((self._seed, self.epoch, index))
-        faces = np.stack([_augment(image, self._augmentation, rng) for image in self._images[picked]])
-        return _mix(as_input(faces), self._targets[picked], self._augmentation, rng)
+        calm = self._calm_from is not None and self.epoch >= self._calm_from
+        options = self._augmentation.calm() if calm else self._augmentation
+        faces = np.stack([_augment(image, options, rng) for image in self._images[picked]])
+        return _mix(as_input(faces), self._targets[picked], options, rng)
 
 
 def _augment(image: npt.NDArray[np.uint8], options: Augmentation, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
