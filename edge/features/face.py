@@ -39,11 +39,14 @@ def crop_face(image: Image, box: Box, *, size: int = FACE_SIZE, margin: float = 
     -------
     (size, size) uint8
     """
-    side = max(box.width, box.height) * (1.0 + margin)
-    left = box.x + (box.width - side) / 2
-    top = box.y + (box.height - side) / 2
-    x0, y0 = round(left), round(top)
-    x1, y1 = max(round(left + side), x0 + 1), max(round(top + side), y0 + 1)
+    side = max(1, round(max(box.width, box.height) * (1.0 + margin)))
+    # OpenCV averages whole blocks of pixels several times faster than parts of them: large faces are shrunk by a whole
+    # factor first, for which their side may lose a pixel or two.
+    factor = max(1, side // size)
+    side -= side % factor
+    x0 = round(box.x + (box.width - side) / 2)
+    y0 = round(box.y + (box.height - side) / 2)
+    x1, y1 = x0 + side, y0 + side
     height, width = image.shape[:2]
     inside = image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     if inside.size == 0:
@@ -53,9 +56,10 @@ def crop_face(image: Image, box: Box, *, size: int = FACE_SIZE, margin: float = 
         gray = cv2.copyMakeBorder(
             gray, max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0), cv2.BORDER_REPLICATE
         )
-    # INTER_AREA averages what it shrinks, as FER-2013's crops were made from larger pictures; it cannot enlarge.
-    interpolation = cv2.INTER_AREA if gray.shape[0] > size else cv2.INTER_LINEAR
-    face: Image = cv2.resize(gray, (size, size), interpolation=interpolation)
+    if factor > 1:
+        gray = cv2.resize(gray, (side // factor, side // factor), interpolation=cv2.INTER_AREA)
+    # Less than a factor of 2 is left, which linear interpolation shrinks without losing lines; or the face is enlarged.
+    face: Image = cv2.resize(gray, (size, size), interpolation=cv2.INTER_LINEAR)
     return face
 
 

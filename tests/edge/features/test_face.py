@@ -67,3 +67,14 @@ def test_pixels_are_clipped_to_what_the_type_holds() -> None:
 def test_float_pixels_take_the_manifests_range() -> None:
     table = pixel_table(ImageInput(shape=(1, 48, 48, 1), dtype="float32", pixel_range=(-1.0, 1.0)))
     assert (table[0], table[255]) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("side", [47, 60, 95, 96, 97, 150, 199, 333, 480])
+def test_a_face_shrunk_or_enlarged_keeps_its_light_and_its_shape(side: int) -> None:
+    """A grey ramp stays the same ramp, whatever the side, but for rounding: no shift, no darkening."""
+    ramp = np.linspace(20, 235, 500).astype(np.uint8)
+    image = np.repeat(ramp[None, :], 500, axis=0)
+    face = crop_face(image, Box(10, 5, side, side)).astype(float)
+    expected = np.interp(10 + (np.arange(48) + 0.5) * side / 48 - 0.5, np.arange(500), ramp)
+    assert np.abs(face - expected).max() <= 2
+    assert np.ptp(face, axis=0).max() <= 1
