@@ -150,7 +150,8 @@ def test_qat_goes_on_after_a_kill(trained: Trained, tuned: qat.FineTuned, tmp_pa
     assert rest.begun == [0, 2]  # the data is looked at again, then the epoch that broke
     assert [entry["epoch"] for entry in resumed.history] == [1, 2, 3]
     assert resumed.history[0]["loss"] == pytest.approx(tuned.history[0]["loss"], rel=1e-3)
-    assert resumed.history[2]["loss"] == pytest.approx(tuned.history[2]["loss"], rel=0.3)
+    for before, after in zip(tuned.history, resumed.history, strict=True):
+        assert after["learning_rate"] == pytest.approx(before["learning_rate"])
 
     with pytest.raises(DataError, match=r"qat\.npz: a checkpoint of another run"):
         tune(trained, Epochs(trained), checkpoint=tmp_path, learning_rate=5e-4)
