@@ -93,7 +93,10 @@ def fit(
     Raises
     ------
     DataError
-        Fewer faces than one batch; a checkpoint that is damaged or belongs to another recipe.
+        Fewer faces than one batch; a checkpoint that is damaged or belongs to another recipe; a loss that is not
+        finite.
+    OSError
+        The checkpoint or the curves cannot be written; the checkpoint before stays as it was.
     """
     steps = len(batches)
     if steps == 0:
@@ -114,8 +117,10 @@ def fit(
     state = Progress(recipe)
     if checkpoint.is_file():
         state = _restore(checkpoint, model, optimizer, recipe)
+        _advance_dropout(model, state.epoch * steps)
         logger.info("going on from %s after %d epochs", checkpoint, state.epoch)
-    while state.epoch < schedule.epochs:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    while state.epoch < schedule.epochs and not _is_out_of_patience(state, schedule):
         loss = _epoch(model, batches, state, schedule, progress=progress)
         trained = model.get_weights()
         if state.average:
@@ -133,14 +138,16 @@ def fit(
                 "validation_loss": validation_loss,
             }
         )
-        _save(checkpoint, model, optimizer, state)
+        # The curves first: whatever a checkpoint tells of, they show.
         plot_history(state.history, checkpoint.with_name("curves.png"))
+        _save(checkpoint, model, optimizer, state)
         logger.info("%s", state.history[-1])
-        if schedule.patience and state.epoch - state.best_epoch >= schedule.patience:
-            logger.info("no better epoch since %d: stopped", state.best_epoch)
-            break
     model.set_weights(state.best)
     return state
+
+
+def _is_out_of_patience(state: Progress, schedule: Schedule) -> bool:
+    return 0 < schedule.patience <= state.epoch - state.best_epoch
 
 
 def _epoch(model: keras.Model, batches: FaceBatches, state: Progress, schedule: Schedule, *, progress: bool) -> float:
@@ -156,6 +163,11 @@ def _epoch(model: keras.Model, batches: FaceBatches, state: Progress, schedule: 
                 _average(state, model, schedule.average_decay, done)
             bar.update()
             bar.set_postfix(best=f"{max(state.best_accuracy, 0):.4f}", refresh=False)
+    if not np.isfinite(total):
+        raise DataError(
+            f"epoch {state.epoch + 1}: the loss is not finite; lower schedule.learning_rate in the recipe and name "
+            "another --out"
+        )
     state.epoch += 1
     return total / len(batches)
 
@@ -188,24 +200,29 @@ def _save(path: Path, model: keras.Model, optimizer: keras.Optimizer, state: Pro
         "best_epoch": state.best_epoch,
         "history": state.history,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as stream:
-        np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as stream:
+            np.savez(stream, notes=np.array(json.dumps(notes)), **arrays)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer, recipe: dict[str, Any]) -> Progress:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since np.load leaves a file open that is no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             notes = json.loads(str(file["notes"]))
             groups: dict[str, Weights] = {"model": [], "optimizer": [], "average": [], "best": []}
             for key in sorted(file.files):
                 if key != "notes":
                     groups[key.rsplit("_", 1)[0]].append(file[key])
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{path}: a damaged checkpoint ({error}); delete it to start again") from None
-    if notes["recipe"] != recipe:
+        known = notes["recipe"]
+    except Exception as error:  # a zip may break in many ways
+        raise DataError(f"{path}: a damaged checkpoint ({type(error).__name__}); delete it to start again") from None
+    if known != recipe:
         raise DataError(f"{path}: a checkpoint of another recipe; name another --out, or delete it to start again")
     model.set_weights(groups["model"])
     for variable, value in zip(optimizer.variables, groups["optimizer"], strict=True):
@@ -219,6 +236,14 @@ def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer, recipe:
         best_epoch=notes["best_epoch"],
         history=notes["history"],
     )
+
+
+def _advance_dropout(model: keras.Model, steps: int) -> None:
+    """Set dropout's random numbers to where they stand after so many steps; they are none of Keras's weights."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            seed, _ = layer.seed_generator.state.numpy()
+            layer.seed_generator.state.assign(np.array([seed, steps], np.uint32))
 
 
 def plot_history(history: list[dict[str, float]], path: Path) -> None:

@@ -81,10 +81,12 @@ def quantize_expression(
 
     reference = np.asarray(model.predict(data.validation.inputs, batch_size=256, verbose=0), np.float32)
     partial = out / f"{recipe.name}.unverified.tflite"
-    partial.write_bytes(content)
-    verify.require_int8(partial)
-    found = verify.agreement(reference, verify.logits(partial, data.validation.inputs, progress=progress))
-    partial.unlink()
+    try:
+        partial.write_bytes(content)
+        verify.require_int8(partial)
+        found = verify.agreement(reference, verify.logits(partial, data.validation.inputs, progress=progress))
+    finally:
+        partial.unlink(missing_ok=True)
     path = package.write_package(
         content,
         models,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge.errors import DataError
 from training.datasets.fer2013 import LABELS, FaceSet, read_faces
 
 # Before any of these tests imports TensorFlow, which decides once what tf.keras stands for.
@@ -43,6 +44,15 @@ def write_table(folder: Path, per_class: dict[str, int]) -> Path:
         lines += [table_row(label, image, usage) for image, label in zip(images, labels, strict=True)]
     (folder / "fer2013.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def refused(folder: Path, message: str, named: Path | None = None) -> None:
+    """Reading ends with a DataError told in one short line that begins with the file or folder."""
+    with pytest.raises(DataError, match=message) as caught:
+        read_faces(folder)
+    assert str(caught.value).startswith(f"{named or folder}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(named or folder))
 
 
 @pytest.fixture(scope="session")

@@ -167,3 +167,14 @@ def test_a_mirrored_face_is_mirrored() -> None:
     mirrored = (np.abs(faces - plain[:, :, ::-1]) <= 1.01 / 255).all(axis=(1, 2, 3))
     assert (same ^ mirrored).all()
     assert 10 < mirrored.sum() < 32
+
+
+def test_the_calm_epochs_do_without_mixup_and_cutout() -> None:
+    options = OFF.model_copy(update={"mixup_probability": 1.0, "cutout_probability": 1.0})
+    for epoch, calm in ((1, False), (2, True), (3, True)):
+        images = pattern_faces(6, 0)[0]
+        batches = FaceBatches(images, np.eye(COUNT, 7, dtype=np.float32), options, batch_size=8, seed=3, calm_from=2)
+        batches.epoch = epoch
+        written = {image.tobytes() for image in images}
+        found = np.rint(batches[0][0][..., 0] * 255).astype(np.uint8)
+        assert all(face.tobytes() in written for face in found) == calm

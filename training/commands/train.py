@@ -18,9 +18,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 HELP = "train a model from a recipe, quantise it, export int8"
+
+PACKAGES = ("keras", "matplotlib", "tensorflow", "tf_keras", "tensorflow_model_optimization")
+"""What the `train` extra brings; looked for at the start, not met after the first hour."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,31 +41,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from edge.errors import MissingDependencyError
     from training.recipe import override, read_recipe
 
     recipe = override(
         read_recipe(arguments.recipe), epochs=arguments.epochs, qat_epochs=arguments.qat_epochs, seed=arguments.seed
     )
-    try:
-        from converter import environment
-
-        # Before anything imports TensorFlow: legacy Keras has to stand behind tf.keras for the quantisation.
-        environment.prepare()
-        from training import expression, quantize
-        from training.datasets.fer2013 import read_faces
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(error.name or "keras", "train", "training") from None
+    _require_packages()
+    from training.datasets.fer2013 import read_faces
 
     progress = not arguments.quiet and sys.stderr.isatty()
-    out = arguments.out or Path("runs") / recipe.name
-    data = expression.prepare(read_faces(arguments.data, progress=progress), recipe.targets)
+    faces = read_faces(arguments.data, progress=progress)
+    out: Path = arguments.out or Path("runs") / recipe.name
+    models: Path = arguments.models or out
+    for folder in (out, models):
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    from converter import environment
+
+    # Before anything imports TensorFlow: legacy Keras has to stand behind tf.keras for the quantisation.
+    environment.prepare()
+    from training import expression, quantize
+
+    data = expression.prepare(faces, recipe.targets)
     print(f"training on {len(data.images)} faces, cleaned: {data.cleaning.as_dict()}")
-    model, state = expression.train_float(recipe, data, out, progress=progress)
     float_model = out / f"{recipe.name}.keras"
-    model.save(float_model)
+    with _writing(out):
+        model, state = expression.train_float(recipe, data, out, progress=progress)
+        model.save(float_model)
     print(f"{float_model}: validation accuracy {state.best_accuracy:.4f}, epoch {state.best_epoch} of {state.epoch}")
-    written = quantize.quantize_expression(recipe, model, state, data, out, arguments.models or out, progress=progress)
+    with _writing(out):
+        written = quantize.quantize_expression(recipe, model, state, data, out, models, progress=progress)
     print(f"{written.path}: {written.path.stat().st_size} bytes, {written.summary}")
     print(f"next: affect-edge evaluate {written.path} --data {arguments.data} --calibrate --write-manifest")
     return 0
+
+
+def _require_packages() -> None:
+    from edge.errors import MissingDependencyError
+
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingDependencyError(package, "train", "training")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Tell in one line what the disk refuses."""
+    from edge.errors import AffectEdgeError
+
+    try:
+        yield
+    except OSError as error:
+        name, reason = error.filename or folder, error.strerror or str(error).partition("\n")[0]
+        raise AffectEdgeError(
+            f"{name}: cannot be written: {reason}; free space or name another folder with --out"
+        ) from None
