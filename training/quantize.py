@@ -58,7 +58,7 @@ def quantize_expression(
         batches = FaceBatches(
             data.images,
             data.targets,
-            recipe.augmentation,
+            recipe.augmentation.calm(),
             batch_size=recipe.schedule.batch_size,
             seed=recipe.seed + QAT_SEED_STEP,
         )
