@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converter import environment
+from converter.legacy_parts import BUILT_ACTIVATIONS, BuiltActivation, Separable
 from edge.errors import ModelError
 
 TOLERANCE = 1e-5
@@ -28,14 +29,6 @@ _FREE_SIDE = 32
 """Stands in for a dimension that the model leaves open, when both models are compared."""
 
 _WAY_OUT = "rebuild the model from stock layers that legacy Keras has too"
-
-# These have another definition, or no name, in legacy Keras, and are built from layers that it has.
-_BUILT_ACTIVATIONS = {
-    "relu6": "relu6",
-    "hard_sigmoid": "hard_sigmoid",
-    "hard_silu": "hard_silu",
-    "hard_swish": "hard_silu",
-}
 
 
 def load_keras(path: Path) -> Any:
@@ -256,38 +249,20 @@ def _rebuild(layer: Any, name: str) -> list[Any]:
     after: list[Any] = []
     for key in ("activation", "recurrent_activation"):
         activation = kept.get(key)
-        if activation in _BUILT_ACTIVATIONS:
+        if activation in BUILT_ACTIVATIONS:
             if key == "recurrent_activation" or "recurrent_activation" in kept:
                 raise _unsupported(layer, f"its {key} '{activation}' differs in legacy Keras; use 'sigmoid'")
-            built = _ActivationChain(_BUILT_ACTIVATIONS[activation], f"{name}_{activation}")
+            built = BuiltActivation(BUILT_ACTIVATIONS[activation], f"{name}_{activation}")
             if isinstance(layer, keras.layers.Activation):
                 return [built]
             kept[key], after = "linear", [built]
         elif isinstance(activation, dict):
             raise _unsupported(layer, f"its activation is {activation.get('class_name', activation)}, not a stock one")
     try:
-        return [cls(**kept, name=name), *after]
+        first = Separable(kept, name) if cls is tf_keras.layers.SeparableConv2D else cls(**kept, name=name)
+        return [first, *after]
     except (TypeError, ValueError) as error:
         raise _unsupported(layer, _first_line(error)) from error
-
-
-class _ActivationChain:
-    """An activation that legacy Keras lacks, from layers that TFLite fuses into one operator."""
-
-    weights: tuple[()] = ()
-
-    def __init__(self, kind: str, name: str) -> None:
-        self.kind, self.name = kind, name
-
-    def __call__(self, x: Any) -> Any:
-        from tf_keras import layers
-
-        if self.kind == "relu6":
-            return layers.ReLU(6.0, name=self.name)(x)
-        gate = layers.Rescaling(1.0, offset=3.0, name=f"{self.name}_shift")(x)
-        gate = layers.ReLU(6.0, name=f"{self.name}_clip")(gate)
-        gate = layers.Rescaling(1 / 6, name=f"{self.name}_scale")(gate)
-        return gate if self.kind == "hard_sigmoid" else layers.Multiply(name=self.name)([x, gate])
 
 
 def _regularizer(config: dict[str, Any]) -> Any:

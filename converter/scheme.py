@@ -97,8 +97,8 @@ def quantize(model: Any, pixel_range: tuple[float, float], calibration: Iterable
     """
     supported = _Registry()
     for layer in model.layers:
-        # What it takes beside its registry: the input, and what its layout transforms take apart or fuse.
-        fused = (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization, tf_keras.layers.SeparableConv2D)
+        # What it takes beside its registry: the input, and what its layout transforms fuse.
+        fused = (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization)
         if not isinstance(layer, fused) and not supported.supports(layer):
             raise ModelError(
                 f"layer '{layer.name}' ({type(layer).__name__}) cannot be trained quantised: TFMOT does not take it; "

@@ -32,6 +32,8 @@ environment.prepare()
 import keras  # noqa: E402
 import tf_keras  # noqa: E402
 
+from converter.scheme import quantize  # noqa: E402
+
 STEPS, BATCH = 20, 40
 INT8_OPERATORS = {"CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
 
@@ -170,6 +172,26 @@ def test_qat_refuses_what_it_cannot_train(trained: Trained) -> None:
     with pytest.raises(DataError, match=r"x \(2, 3, 3, 1\)"):
         wrong = [(np.zeros((2, 3, 3, 1), np.float32), np.zeros((2, CLASSES), np.float32))]
         qat.fine_tune(trained.legacy, lambda epoch: wrong, epochs=1, learning_rate=1e-3, steps_per_epoch=1)
+
+
+def test_separable_convolutions_are_trained_beside_others() -> None:
+    """TFMOT's own way of taking them apart does not end where a layer is called as Keras calls them by itself."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.SeparableConv2D(4, 3, activation="relu6", name="separable"),
+            layers.DepthwiseConv2D(3, name="depthwise_conv2d"),
+            layers.Conv2D(4, 1, name="conv2d"),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
+    quantized = quantize(bridge.to_tf_keras(model), (0.0, 1.0), [np.ones((2, 8, 8, 1), np.float32)])
+    names = {weight.name for weight in quantized.weights}
+    assert "separable_depthwise/depthwise_kernel:0" in names
+    assert "separable_pointwise/kernel:0" in names
 
 
 def test_converting_twice_gives_the_same_bytes(files: dict[str, Path], trained: Trained, tuned: qat.FineTuned) -> None:
