@@ -89,23 +89,41 @@ def mix_targets(
 
 
 def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool) -> tuple[keras.Model, Progress]:
-    """Train the float model, or go on where an earlier run in `out` was stopped."""
+    """Train the float model, round by round, or go on where an earlier run in `out` was stopped.
+
+    Returns
+    -------
+    model
+        With the weights that did best on the validation faces.
+    progress
+        The round that they come from.
+    """
     keras.utils.set_random_seed(recipe.seed)
     model = build_expression_net(classes=len(LABELS), width=recipe.network.width, dropout=recipe.network.dropout)
-    state = fit(
-        model,
-        FaceBatches(
+    common = recipe.model_dump(mode="json", exclude={"schedule", "further", "quantization", "version"})
+    rounds: list[Progress] = []
+    for number, schedule in enumerate((recipe.schedule, *recipe.further)):
+        batches = FaceBatches(
             data.images,
             data.targets,
             recipe.augmentation,
-            batch_size=recipe.schedule.batch_size,
-            seed=recipe.seed,
-            calm_from=recipe.schedule.epochs - recipe.schedule.calm_epochs,
-        ),
-        data.validation,
-        recipe.schedule,
-        recipe=recipe.model_dump(mode="json", exclude={"quantization", "version"}),
-        checkpoint=out / "checkpoint.npz",
-        progress=progress,
-    )
-    return model, state
+            batch_size=schedule.batch_size,
+            seed=recipe.seed + number,
+            calm_from=schedule.epochs - schedule.calm_epochs,
+        )
+        so_far: dict[str, object] = {"schedule": recipe.schedule.model_dump(mode="json")}
+        if number:
+            so_far["further"] = [each.model_dump(mode="json") for each in recipe.further[:number]]
+        rounds.append(
+            fit(
+                model,
+                batches,
+                data.validation,
+                schedule,
+                recipe=common | so_far,
+                checkpoint=out / ("checkpoint.npz" if not number else f"checkpoint_{number + 1}.npz"),
+                progress=progress,
+            )
+        )
+        model.set_weights(max(rounds, key=lambda each: each.best_accuracy).best)
+    return model, max(rounds, key=lambda each: each.best_accuracy)

@@ -139,7 +139,7 @@ def fit(
             }
         )
         # The curves first: whatever a checkpoint tells of, they show.
-        plot_history(state.history, checkpoint.with_name("curves.png"))
+        plot_history(state.history, checkpoint.with_name(checkpoint.stem.replace("checkpoint", "curves") + ".png"))
         _save(checkpoint, model, optimizer, state)
         logger.info("%s", state.history[-1])
     model.set_weights(state.best)
