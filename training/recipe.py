@@ -100,7 +100,7 @@ class Recipe(_Part):
     targets: Targets = Targets()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
-    further: tuple[Schedule, ...] = ()
+    further: list[Schedule] = []
     """Further rounds, each from the best weights of the one before and with a schedule of its own: warm restarts
     (Loshchilov and Hutter 2017)."""
     quantization: Quantization = Quantization()

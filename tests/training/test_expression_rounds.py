@@ -26,7 +26,7 @@ def test_a_further_round_goes_on_from_the_best_weights_and_is_resumed(tmp_path: 
     )
     schedule = Schedule(epochs=1, batch_size=28, warmup_epochs=0)
     one = Recipe(network=Network(width=0.25), schedule=schedule)
-    two = one.model_copy(update={"further": (Schedule(epochs=2, batch_size=28, warmup_epochs=0),)})
+    two = one.model_copy(update={"further": [Schedule(epochs=2, batch_size=28, warmup_epochs=0)]})
     train_float(one, data, tmp_path, progress=False)
     first = (tmp_path / "checkpoint.npz").read_bytes()
     model, state = train_float(two, data, tmp_path, progress=False)
