@@ -71,6 +71,13 @@ class FaceConfig(_Section):
     every: int = Field(
         default=1, ge=1, le=100, description="Look for faces in every n-th frame; in between, a track keeps its box."
     )
+    confirm: int = Field(
+        default=2,
+        ge=1,
+        le=100,
+        description="Times that a face must be found before it is believed: a false alarm seldom comes twice in one "
+        "place. Single pictures are not held to it.",
+    )
     max_faces: int = Field(default=8, ge=1, le=64, description="Faces read in one frame at most, the largest first.")
 
 

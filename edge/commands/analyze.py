@@ -77,9 +77,7 @@ def _analyze(source: FrameSource, pipeline: FacePipeline, arguments: argparse.Na
     quiet = not sys.stderr.isatty() or not sys.stdout.isatty()
     try:
         for frame in tqdm(source, desc=Path(source.name).name, unit="frame", disable=quiet, leave=False):
-            if stills:
-                pipeline.reset()
-            observations = pipeline(frame)
+            observations = pipeline.still(frame) if stills else pipeline(frame)
             summary.add(frame, observations)
             if arguments.json:
                 _print_json(frame, observations)

@@ -28,6 +28,7 @@ class FacePipeline:
         self._detector = detector
         self._recognizer = recognizer
         self._every = config.face.every
+        self._confirm = config.face.confirm
         self._max_faces = config.face.max_faces
         self._smoothing = config.smoothing
         chosen = config.smoothing.unsure_below
@@ -50,14 +51,25 @@ class FacePipeline:
         return cls(HaarFaceDetector(min_size=config.face.min_size), recognizer, config)
 
     def __call__(self, frame: Frame) -> list[Observation]:
-        """One observation per face of the frame, the largest face first."""
-        if self._count % self._every == 0:
+        """One observation per face of the next frame, the largest face first."""
+        return self._observe(frame, self._confirm)
+
+    def still(self, frame: Frame) -> list[Observation]:
+        """The same for a picture by itself: nothing before it counts, and every face that is found is believed."""
+        self.reset()
+        return self._observe(frame, 1)
+
+    def _observe(self, frame: Frame, confirm: int) -> list[Observation]:
+        fresh = self._count % self._every == 0
+        if fresh:
             self._faces = self._detector(frame.image)[: self._max_faces]
         self._count += 1
-        tracks = self._tracker.update(self._faces, frame.monotonic_time)
+        tracks = self._tracker.update(self._faces, frame.monotonic_time, fresh=fresh)
         self._smoothers = {number: self._smoothers[number] for number in self._tracker.alive & self._smoothers.keys()}
         observations = []
         for face, track in zip(self._faces, tracks, strict=True):
+            if track.found < confirm:
+                continue
             smoother = self._smoothers.get(track.number)
             if smoother is None:
                 smoother = self._smoothers[track.number] = LabelSmoother(

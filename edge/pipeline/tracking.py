@@ -20,6 +20,8 @@ class Track:
     box: Box
     seen: float
     """Time of the last frame that showed it, seconds."""
+    found: int = 0
+    """How often the detector found it."""
 
 
 class FaceTracker:
@@ -39,7 +41,7 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._count = 0
 
-    def update(self, faces: Sequence[Face], time: float) -> list[Track]:
+    def update(self, faces: Sequence[Face], time: float, *, fresh: bool = True) -> list[Track]:
         """Take one frame's faces; returns the track of each, in their order.
 
         Parameters
@@ -48,6 +50,8 @@ class FaceTracker:
             What the detector found.
         time
             Of the frame, seconds of a steady clock.
+        fresh
+            Whether they were found in this frame, or carried over from an earlier one.
         """
         self._tracks = [track for track in self._tracks if 0 <= time - track.seen <= self._patience]
         pairs = sorted(
@@ -73,6 +77,7 @@ class FaceTracker:
                 self._count += 1
                 joined[index] = Track(self._count, face.box, time)
                 self._tracks.append(joined[index])
+            joined[index].found += fresh
         return [joined[index] for index in range(len(faces))]
 
     @property
