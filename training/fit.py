@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from edge.errors import DataError
 from training.datasets.face_batches import FaceBatches
+from training.evaluation.metrics import negative_log_likelihood
 from training.recipe import Schedule
 
 logger = logging.getLogger(__name__)
@@ -54,11 +55,9 @@ class Validation:
 
     def score(self, model: keras.Model) -> tuple[float, float]:
         """Accuracy, 0 to 1, and mean cross-entropy in nats."""
-        logits = np.asarray(model.predict(self.inputs, batch_size=256, verbose=0), np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        picked = log_probabilities[np.arange(len(self.labels)), self.labels]
-        return float((logits.argmax(axis=1) == self.labels).mean()), float(-picked.mean())
+        logits = np.asarray(model.predict(self.inputs, batch_size=256, verbose=0))
+        accuracy = float((logits.argmax(axis=1) == self.labels).mean())
+        return accuracy, negative_log_likelihood(logits, self.labels)
 
 
 def fit(

@@ -13,6 +13,7 @@ import numpy as np
 from converter import bridge, cost, export, package, qat, verify
 from training.datasets.face_batches import Batch, FaceBatches, as_input
 from training.datasets.fer2013 import LABELS
+from training.evaluation.metrics import probabilities_of
 from training.expression import DATA_TERMS, LIMITS, TrainingData
 from training.fit import Progress
 from training.recipe import Recipe
@@ -120,7 +121,6 @@ def _distilled(batches: FaceBatches, epoch: int, teacher: keras.Model, part: flo
     for index in range(len(batches)):
         faces, targets = batches[index]
         if part:
-            logits = np.asarray(teacher.predict_on_batch(faces), np.float32)
-            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-            targets = (1 - part) * targets + part * odds / odds.sum(axis=1, keepdims=True)
+            answer = probabilities_of(np.asarray(teacher.predict_on_batch(faces))).astype(np.float32)
+            targets = (1 - part) * targets + part * answer
         yield faces, targets

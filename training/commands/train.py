@@ -25,7 +25,7 @@ from pathlib import Path
 
 HELP = "train a model from a recipe, quantise it, export int8"
 
-PACKAGES = ("keras", "matplotlib", "tensorflow", "tf_keras", "tensorflow_model_optimization")
+PACKAGES = ("keras", "matplotlib", "scipy", "sklearn", "tensorflow", "tf_keras", "tensorflow_model_optimization")
 """What the `train` extra brings; looked for at the start, not met after the first hour."""
 
 
