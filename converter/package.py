@@ -12,11 +12,13 @@ from converter import environment
 from edge.errors import ModelError
 from edge.inference.interpreter import load_interpreter
 from edge.inference.manifest import (
+    Detection,
     ImageInput,
     Manifest,
     Task,
     TensorSpec,
     file_sha256,
+    first_problem,
     manifest_path,
     verify_model,
 )
@@ -28,12 +30,13 @@ def write_package(
     *,
     name: str,
     task: Task,
-    labels: Sequence[str],
+    labels: Sequence[str] = (),
     version: str,
     quantization: Mapping[str, Any],
     parameters: int | None = None,
     multiply_adds: int | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
+    detection: Detection | None = None,
     training: Mapping[str, Any] | None = None,
     limits: str = "",
 ) -> Path:
@@ -44,9 +47,11 @@ def write_package(
     content
         The .tflite file, from `converter.export`.
     labels
-        In the order of the model's outputs.
+        In the order of the model's outputs; a face detector needs none.
     quantization
         Method, calibration count, agreement and so on; the versions of the packages are added.
+    detection
+        How a face detector's output is read.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def write_package(
     Raises
     ------
     ModelError
-        The folder cannot be written, the labels do not fit the outputs, or the runtime cannot take the file.
+        The folder cannot be written, labels or `detection` do not fit the outputs, or the runtime cannot take the file.
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise ModelError(f"model name '{name}' must be a plain file name")
@@ -75,6 +80,7 @@ def write_package(
             labels=tuple(labels),
             version=version,
             pixel_range=pixel_range,
+            detection=detection,
             parameters=parameters,
             multiply_adds=multiply_adds,
             training=dict(training or {}),
@@ -98,11 +104,6 @@ def _describe(path: Path, *, pixel_range: tuple[float, float], **keys: Any) -> M
     entry, out = interpreter.input, interpreter.output
     if len(entry.shape) != 4 or entry.shape[3] != 1:
         raise ModelError(f"model '{keys['name']}': input shape {entry.shape}; the runtime takes (1, height, width, 1)")
-    if out.shape != (1, len(keys["labels"])):
-        raise ModelError(
-            f"model '{keys['name']}': {len(keys['labels'])} labels ({', '.join(keys['labels'])}) for outputs of shape "
-            f"{out.shape}"
-        )
     try:
         return Manifest(
             sha256=file_sha256(path),
@@ -118,4 +119,4 @@ def _describe(path: Path, *, pixel_range: tuple[float, float], **keys: Any) -> M
             **keys,
         )
     except ValidationError as error:
-        raise ModelError(f"model '{keys['name']}': manifest: {error.errors()[0]['msg']}") from None
+        raise ModelError(f"model '{keys['name']}': manifest: {first_problem(error)}") from None

@@ -72,13 +72,20 @@ class Frame:
             raise ValueError("a frame has at least one pixel")
 
 
+Landmarks = tuple[tuple[float, float], ...]
+"""Five (x, y) in pixels of the frame: right eye, left eye, nose, right and left corner of the mouth; right and left are
+the person's own. The first column of pixels reaches from x = 0 to x = 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """A face that a detector found in one frame."""
 
     box: Box
     score: float
-    """The detector's own confidence, higher is surer; its scale is the detector's."""
+    """How sure the detector is, 0 to 1."""
+    landmarks: Landmarks | None = None
+    """None from a detector that gives none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ModelError
+from edge.features.cells import VALUES, CellGrid
 
 SCHEMA: Final = 1
 """The version of the manifest's form; a reader refuses one that it does not know."""
 
-Task = Literal["expression"]
+Task = Literal["expression", "face-detection"]
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -55,6 +59,27 @@ class Calibration(_Part):
     """The data that both were fitted on."""
 
 
+class Detection(_Part):
+    """How a face detector's output is read; see `edge.features.cells`."""
+
+    strides: tuple[PositiveInt, ...] = Field(min_length=1)
+    """Pixels of the input from one cell to the next, for each map, the finest first."""
+    sizes: tuple[PositiveFloat, ...]
+    """The face size of each map in pixels of the input."""
+    unit: PositiveFloat
+    """What one step of a number other than the logit stands for."""
+    threshold: float = Field(gt=0, lt=1)
+    """Least score of a face."""
+    overlap_limit: float = Field(ge=0, le=1)
+    """Of two boxes that overlap by more (intersection over union), the surer one stays."""
+    fitted_on: str | None = None
+    """The data that the threshold was chosen on."""
+
+    def grid(self, height: int, width: int) -> CellGrid:
+        """The cells of an input of so many pixels; `ValueError` where strides, sizes and input do not fit together."""
+        return CellGrid(height, width, self.strides, self.sizes, self.unit)
+
+
 class Manifest(_Part):
     """What the runtime and a reader need to know about one model file."""
 
@@ -67,12 +92,14 @@ class Manifest(_Part):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Of the model file, hexadecimal."""
     size_bytes: int = Field(gt=0)
-    labels: tuple[str, ...] = Field(min_length=2)
-    """In the order of the model's outputs."""
+    labels: tuple[str, ...] = ()
+    """In the order of the model's outputs; a face detector has none."""
     input: ImageInput
     output: TensorSpec
-    """Logits, one per label."""
+    """Logits, one per label; or a face detector's numbers, (1, cells, 15)."""
     calibration: Calibration = Calibration()
+    detection: Detection | None = None
+    """For face detectors only."""
     parameters: int | None = None
     """Weights of the float model."""
     multiply_adds: int | None = None
@@ -88,13 +115,40 @@ class Manifest(_Part):
 
     @model_validator(mode="after")
     def _check(self) -> Manifest:
-        if self.output.shape[-1] != len(self.labels):
-            raise ValueError(f"{len(self.labels)} labels for {self.output.shape[-1]} outputs")
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("a label stands twice")
         if Path(self.file).name != self.file:
-            raise ValueError(f"file '{self.file}' must be a plain name in the manifest's folder")
+            raise ValueError(f"file: '{self.file}' must be a plain name in the manifest's folder")
+        if self.task == "face-detection":
+            self._check_detector()
+        else:
+            self._check_classifier()
         return self
+
+    def _check_classifier(self) -> None:
+        if self.detection is not None:
+            raise ValueError(f"detection: the task '{self.task}' has no use for it")
+        if len(self.labels) < 2:
+            raise ValueError(f"labels: the task '{self.task}' needs at least 2, not {len(self.labels)}")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: a label stands twice")
+        if self.output.shape != (1, len(self.labels)):
+            outputs = "x".join(str(side) for side in self.output.shape[1:])
+            raise ValueError(f"output.shape: {len(self.labels)} labels for {outputs} outputs")
+
+    def _check_detector(self) -> None:
+        if self.detection is None:
+            raise ValueError("detection: missing; a face detector needs it")
+        if len(self.input.shape) != 4:
+            raise ValueError(f"input.shape: {list(self.input.shape)} is not [1, height, width, 1]")
+        try:
+            grid = self.detection.grid(*self.input.shape[1:3])
+        except ValueError as error:
+            raise ValueError(f"detection: {error}") from None
+        expected = (1, sum(grid.counts), VALUES)
+        if self.output.shape != expected:
+            raise ValueError(
+                f"output.shape: {list(self.output.shape)} where detection.strides {list(grid.strides)} give "
+                f"{list(expected)}"
+            )
 
     def write(self, path: Path) -> None:
         """Write to `path`, whole or not at all."""
@@ -139,9 +193,16 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise ModelError(f"{path}: {key}: {first['msg']}") from None
+        raise ModelError(f"{path}: {first_problem(error)}") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with a manifest, its key in front."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    # What the checks across keys say begins with the key itself, behind pydantic's words.
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
 
 
 def verify_model(model: Path, *, task: Task | None = None) -> Manifest:
