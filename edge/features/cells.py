@@ -85,11 +85,11 @@ def decode(values: FloatArray, centers: FloatArray, lengths: FloatArray, unit: f
     landmarks
         (n, 5, 2) x and y; pixels of the input.
     """
-    scaled = values * np.float32(unit)
-    middle = centers + scaled[:, :2] * lengths
-    size = np.exp(np.minimum(scaled[:, 2:4], 4.0)) * lengths
-    boxes = np.concatenate([middle - size / 2, size], axis=1)
-    landmarks = centers[:, None] + scaled[:, 4:].reshape(-1, 5, 2) * lengths[:, None]
+    scaled = values * (lengths * np.float32(unit))
+    # The bound only keeps what an untrained network may say from overflowing.
+    size = np.exp(np.minimum(values[:, 2:4] * np.float32(unit), 4.0)) * lengths
+    boxes = np.concatenate([centers + scaled[:, :2] - size / 2, size], axis=1)
+    landmarks = scaled[:, 4:].reshape(-1, 5, 2) + centers[:, None]
     return boxes, landmarks
 
 
@@ -121,16 +121,21 @@ def suppress(boxes: FloatArray, scores: FloatArray, limit: float) -> npt.NDArray
     Indices of those that stay, the surest first.
     """
     order = np.argsort(-scores, kind="stable")
-    corners = boxes[order]
-    low, high = corners[:, :2], corners[:, :2] + corners[:, 2:]
-    area = corners[:, 2] * corners[:, 3]
-    shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-    overlap = np.prod(np.maximum(shared, 0), axis=2)
-    crowded = overlap > limit * (area[:, None] + area - overlap)
-    stays = np.ones(len(order), bool)
+    low, size = np.ascontiguousarray(boxes[order].T).reshape(2, 2, -1)
+    high = low + size
+    # Every box with every other one, and x and y, in one array: with few boxes it is the calls that cost.
+    shared = np.minimum(high[:, :, None], high[:, None])
+    shared -= np.maximum(low[:, :, None], low[:, None])
+    np.maximum(shared, 0, out=shared)
+    overlap = shared[0] * shared[1]
+    area = size[0] * size[1]
+    crowded = overlap * (1 + limit) > limit * (area[:, None] + area)
+    stays: list[int] = []
+    gone = np.zeros(len(order), bool)
     for index in range(len(order)):
-        if stays[index]:
-            stays[index + 1 :] &= ~crowded[index, index + 1 :]
+        if not gone[index]:
+            stays.append(index)
+            gone |= crowded[index]
     kept: npt.NDArray[np.intp] = order[stays]
     return kept
 
