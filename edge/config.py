@@ -60,16 +60,19 @@ class CameraConfig(_Section):
 class FaceConfig(_Section):
     """How faces are found."""
 
-    detector: Literal["haar"] = Field(default="haar", description="The face detector.")
-    min_size: float = Field(
-        default=0.15,
-        ge=0.02,
-        le=1,
-        description="Side of the smallest face to look for, as a part of the frame's height. Smaller finds faces "
-        "farther away and takes longer.",
+    model: str = Field(
+        default="face_near", min_length=1, description="Name of an installed face detector, or path to a .tflite file."
     )
-    every: int = Field(
-        default=1, ge=1, le=100, description="Look for faces in every n-th frame; in between, a track keeps its box."
+    threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="Least score of a face. Left out: the model's own, from its manifest."
+    )
+    threads: int = Field(default=1, ge=1, le=64, description="Threads that one search for faces may use.")
+    min_size: float = Field(
+        default=0.08, ge=0, le=1, description="Longer side of the smallest face, as a part of the frame's height."
+    )
+    every: int = Field(default=1, ge=1, le=100, description="Least frames between two searches while the scene moves.")
+    interval: float = Field(
+        default=0.25, ge=0, le=60, description="Most seconds between two searches; faces are followed in between."
     )
     confirm: int = Field(
         default=2,
@@ -289,7 +292,10 @@ def _allowed(field: dict[str, Any]) -> str:
     if field["type"] == "string":
         return "a path, as text in quotes" if field.get("format") == "path" else "text in quotes, not empty"
     kind = "a whole number" if field["type"] == "integer" else "a number"
-    low = f"from {field['minimum']:g} to" if "minimum" in field else f"above {field['exclusiveMinimum']:g}, up to"
+    if "minimum" in field:
+        low = f"from {field['minimum']:g} to"
+    else:
+        low = f"above {field['exclusiveMinimum']:g}{', up to' if 'maximum' in field else ' and'}"
     high = f"{field['maximum']:.15g}" if "maximum" in field else f"below {field['exclusiveMaximum']:g}"
     return f"{kind} {low} {high}"
 

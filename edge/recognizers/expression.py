@@ -9,10 +9,7 @@ import numpy.typing as npt
 
 from edge.features.face import crop_face, pixel_table
 from edge.inference.interpreter import load_model
-from edge.observation import Box, Image
-
-CROP_MARGIN = 0.0
-"""How much wider than the detector's box the crop is, as a part of its side."""
+from edge.observation import Face, Image
 
 
 class ExpressionRecognizer:
@@ -43,26 +40,26 @@ class ExpressionRecognizer:
         """In the order of the probabilities."""
         return self.manifest.labels
 
-    def __call__(self, image: Image, box: Box) -> npt.NDArray[np.float32]:
+    def __call__(self, image: Image, face: Face) -> npt.NDArray[np.float32]:
         """Probabilities of one face's expression.
 
         Parameters
         ----------
         image
             (height, width) or (height, width, 3) BGR, uint8.
-        box
-            The face's box in pixels.
+        face
+            Box and landmarks in pixels.
 
         Returns
         -------
         (labels,) float32
             They add up to 1.
         """
-        return self.recognize(crop_face(image, box, size=self._size, margin=CROP_MARGIN))
+        return self.recognize(crop_face(image, face, size=self._size))
 
-    def recognize(self, face: Image) -> npt.NDArray[np.float32]:
+    def recognize(self, crop: Image) -> npt.NDArray[np.float32]:
         """Probabilities of a ready-made grey crop, (size, size) uint8 as `crop_face` cuts it."""
-        stored = self._interpreter.run(self._pixels[face][None, :, :, None])[0]
+        stored = self._interpreter.run(self._pixels[crop][None, :, :, None])[0]
         scaled = stored.astype(np.float32) * self._slope
         odds = np.exp(scaled - scaled.max())
         probabilities: npt.NDArray[np.float32] = odds / odds.sum()

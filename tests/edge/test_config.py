@@ -28,7 +28,7 @@ def write(path: Path, text: str) -> Path:
 def test_reads_every_kind_of_value(tmp_path: Path) -> None:
     text = """
         camera.source = "rtsp://camera/1"
-        face = {min_size = 0.2, every = 3}
+        face = {min_size = 0.2, every = 3, threshold = 0.6, interval = 0}
         [smoothing]
         half_life = 1          # a whole number does for a number
         unsure_below = 0.5
@@ -42,6 +42,7 @@ def test_reads_every_kind_of_value(tmp_path: Path) -> None:
     assert config.file == tmp_path / "c.toml"
     assert config.camera.source == "rtsp://camera/1"
     assert (config.face.min_size, config.face.every) == (0.2, 3)
+    assert (config.face.threshold, config.face.interval, config.face.model) == (0.6, 0.0, "face_near")
     assert (config.smoothing.half_life, config.smoothing.unsure_below) == (1.0, 0.5)
     assert config.journal.enabled is False
     assert config.journal.path == Path.home() / "journal.db"
@@ -86,7 +87,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("[journal]\npath = 3", "2: journal.path: 3 is not allowed; it takes a path, as text in quotes"),
         ("[journal]\npath = '~nobody-of-that-name/j'", '2: journal.path: "~nobody-of-that-name/j" is not allowed'),
         ("[logging]\nlevel = 'loud'", "one of 'debug', 'info', 'warning', 'error'"),
-        ("[face]\ndetector = 'dlib'", "2: face.detector: \"dlib\" is not allowed; it takes 'haar'"),
+        ("[face]\ndetector = 'haar'", "2: face.detector: unknown key; known are: model, threshold, threads"),
+        ("[face]\nthreshold = 1", "2: face.threshold: 1 is not allowed; it takes a number above 0 and below 1"),
+        ("[face]\nmin_size = 2", "2: face.min_size: 2 is not allowed; it takes a number from 0 to 1"),
+        ("[face]\nmodel = ''", '2: face.model: "" is not allowed; it takes text in quotes, not empty'),
         ("camera = 5", "1: camera: 5 is not allowed; it is a section, written [camera]"),
         ("[[camera]]\nfps = 1", "it is a section, written [camera]"),
         (f"[camera]\nfps = '{'x' * 500}'", "xxx... is not allowed"),
