@@ -1,14 +1,17 @@
-"""The face path for successive frames: detect, track, recognize, smooth."""
+"""The face path for successive frames: search or follow, track, recognize, smooth."""
 
 from __future__ import annotations
 
 from edge.config import Config
 from edge.inference.catalog import find_model
 from edge.observation import Face, Frame, Observation
+from edge.pipeline.following import FaceFollower
+from edge.pipeline.motion import MotionWatch
+from edge.pipeline.schedule import SearchSchedule, person
 from edge.pipeline.smoothing import LabelSmoother
 from edge.pipeline.tracking import FaceTracker
 from edge.recognizers.expression import ExpressionRecognizer
-from edge.recognizers.haar import HaarFaceDetector
+from edge.recognizers.face_detector import FaceDetector
 
 
 class FacePipeline:
@@ -24,50 +27,82 @@ class FacePipeline:
         The sections [face] and [smoothing] are used.
     """
 
-    def __init__(self, detector: HaarFaceDetector, recognizer: ExpressionRecognizer, config: Config) -> None:
+    def __init__(self, detector: FaceDetector, recognizer: ExpressionRecognizer, config: Config) -> None:
         self._detector = detector
         self._recognizer = recognizer
         self._every = config.face.every
+        self._interval = config.face.interval
         self._confirm = config.face.confirm
         self._max_faces = config.face.max_faces
         self._smoothing = config.smoothing
         chosen = config.smoothing.unsure_below
         self._unsure_below = recognizer.manifest.calibration.unsure_below if chosen is None else chosen
+        self.frames = 0
+        """Frames that were looked at."""
+        self.searches = 0
+        """Frames in which faces were searched for."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget every track: what follows is another scene."""
+        """Forget every track: what follows is another scene. The counters go on."""
+        self._motion = MotionWatch()
+        self._schedule = SearchSchedule(every=self._every, interval=self._interval)
+        self._follower = FaceFollower()
         self._tracker = FaceTracker()
         self._smoothers: dict[int, LabelSmoother] = {}
-        self._count = 0
         self._faces: list[Face] = []
 
     @classmethod
     def from_config(cls, config: Config) -> FacePipeline:
         """Load the detector and the model that a configuration names; raises `ModelError`."""
+        detector = FaceDetector(
+            find_model("face-detection", config.face.model),
+            min_size=config.face.min_size,
+            threshold=config.face.threshold,
+            threads=config.face.threads,
+        )
         recognizer = ExpressionRecognizer(
             find_model("expression", config.expression.model), threads=config.expression.threads
         )
-        return cls(HaarFaceDetector(min_size=config.face.min_size), recognizer, config)
+        return cls(detector, recognizer, config)
 
     def __call__(self, frame: Frame) -> list[Observation]:
-        """One observation per face of the next frame, the largest face first."""
-        return self._observe(frame, self._confirm)
+        """One observation per face of the next frame, the largest face of the last search first."""
+        faces = self._follow(frame)
+        if fresh := faces is None:
+            faces = self._search(frame)
+            self._motion.remember()
+            self._follower.start(faces, self._motion)
+            self._schedule.searched(frame.monotonic_time)
+        self._faces = faces
+        return self._observe(frame, faces, fresh=fresh, confirm=self._confirm)
 
     def still(self, frame: Frame) -> list[Observation]:
         """The same for a picture by itself: nothing before it counts, and every face that is found is believed."""
         self.reset()
-        return self._observe(frame, 1)
+        return self._observe(frame, self._search(frame), fresh=True, confirm=1)
 
-    def _observe(self, frame: Frame, confirm: int) -> list[Observation]:
-        fresh = self._count % self._every == 0
-        if fresh:
-            self._faces = self._detector(frame.image)[: self._max_faces]
-        self._count += 1
-        tracks = self._tracker.update(self._faces, frame.monotonic_time, fresh=fresh)
+    def _follow(self, frame: Frame) -> list[Face] | None:
+        """The known faces where they are now; None if it is time for a search, or one was lost."""
+        comparable = self._motion.look(frame.image)
+        due = self._schedule.due(
+            frame.monotonic_time,
+            moved=self._tracker.misses(self._confirm)
+            or self._motion.beyond([person(face.box) for face in self._faces]),
+            waiting=self._tracker.awaits(self._confirm),
+        )
+        return self._follower.follow(self._motion) if comparable and not due else None
+
+    def _search(self, frame: Frame) -> list[Face]:
+        self.searches += 1
+        return self._detector(frame.image)[: self._max_faces]
+
+    def _observe(self, frame: Frame, faces: list[Face], *, fresh: bool, confirm: int) -> list[Observation]:
+        self.frames += 1
+        tracks = self._tracker.update(faces, frame.monotonic_time, fresh=fresh)
         self._smoothers = {number: self._smoothers[number] for number in self._tracker.alive & self._smoothers.keys()}
         observations = []
-        for face, track in zip(self._faces, tracks, strict=True):
+        for face, track in zip(faces, tracks, strict=True):
             if track.found < confirm:
                 continue
             smoother = self._smoothers.get(track.number)
@@ -78,7 +113,7 @@ class FacePipeline:
                     hysteresis=self._smoothing.hysteresis,
                     unsure_below=self._unsure_below,
                 )
-            smoothed = smoother.update(self._recognizer(frame.image, face.box), frame.monotonic_time)
+            smoothed = smoother.update(self._recognizer(frame.image, face), frame.monotonic_time)
             observations.append(
                 Observation(
                     modality="face",

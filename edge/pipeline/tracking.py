@@ -40,6 +40,7 @@ class FaceTracker:
         self._patience = patience
         self._tracks: list[Track] = []
         self._count = 0
+        self._time = 0.0
 
     def update(self, faces: Sequence[Face], time: float, *, fresh: bool = True) -> list[Track]:
         """Take one frame's faces; returns the track of each, in their order.
@@ -53,6 +54,7 @@ class FaceTracker:
         fresh
             Whether they were found in this frame, or carried over from an earlier one.
         """
+        self._time = time
         self._tracks = [track for track in self._tracks if 0 <= time - track.seen <= self._patience]
         pairs = sorted(
             (
@@ -79,6 +81,14 @@ class FaceTracker:
                 self._tracks.append(joined[index])
             joined[index].found += fresh
         return [joined[index] for index in range(len(faces))]
+
+    def awaits(self, times: int) -> bool:
+        """Whether a face of the last frame was found less than so many times."""
+        return any(track.seen == self._time and track.found < times for track in self._tracks)
+
+    def misses(self, times: int) -> bool:
+        """Whether a face that was found so many times is not in the last frame, and its track may still continue."""
+        return any(track.seen != self._time and track.found >= times for track in self._tracks)
 
     @property
     def alive(self) -> frozenset[int]:
