@@ -1,7 +1,8 @@
-"""Boxes and labels drawn on a copy of a picture, for people to look at."""
+"""Boxes, landmarks and labels drawn on a copy of a picture, for people to look at."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import cv2
@@ -22,7 +23,7 @@ _DARK = (24, 24, 24)
 
 
 def annotate(image: Image, observations: Iterable[Observation]) -> Image:
-    """Draw each observation's box, label and probability.
+    """Draw each observation's box, landmarks, label and probability.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def annotate(image: Image, observations: Iterable[Observation]) -> Image:
             continue
         colour = _COLOURS.get(observation.label, _COLOURS[UNSURE])
         cv2.rectangle(canvas, (box.x, box.y), (box.x + box.width, box.y + box.height), colour, thickness)
+        for x, y in observation.landmarks or ():
+            cv2.circle(canvas, (math.floor(x), math.floor(y)), thickness, colour, cv2.FILLED, cv2.LINE_AA)
         text = f"{observation.label} {observation.confidence:.0%}"
         scale = 0.55 * unit
         (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, round(unit))

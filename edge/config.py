@@ -292,12 +292,9 @@ def _allowed(field: dict[str, Any]) -> str:
     if field["type"] == "string":
         return "a path, as text in quotes" if field.get("format") == "path" else "text in quotes, not empty"
     kind = "a whole number" if field["type"] == "integer" else "a number"
-    if "minimum" in field:
-        low = f"from {field['minimum']:g} to"
-    else:
-        low = f"above {field['exclusiveMinimum']:g}{', up to' if 'maximum' in field else ' and'}"
+    low = f"from {field['minimum']:g} to" if "minimum" in field else f"above {field['exclusiveMinimum']:g}, up to"
     high = f"{field['maximum']:.15g}" if "maximum" in field else f"below {field['exclusiveMaximum']:g}"
-    return f"{kind} {low} {high}"
+    return f"{kind} {low} {high}".replace(", up to below", " and below")
 
 
 def _message(path: tuple[str, ...], details: Any) -> str:

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from edge.errors import AffectEdgeError
 
 if TYPE_CHECKING:
     from edge.config import Config
+    from edge.inference.manifest import Task
 
 State = Literal["ok", "info", "warn", "fail"]
 
@@ -68,7 +69,7 @@ def check_packages() -> Iterator[Check]:
     """The packages that the runtime cannot do without, imported, and those that a board may have."""
     for module, mend in (
         ("numpy", "pip install 'numpy>=1.26'"),
-        ("cv2", "pip install 'opencv-python-headless>=4.9,<5'"),
+        ("cv2", "pip install 'opencv-python-headless>=4.9'"),
         ("pydantic", "pip install 'pydantic>=2.7'"),
         ("tqdm", "pip install 'tqdm>=4.66'"),
     ):
@@ -87,8 +88,6 @@ def check_package(module: str, mend: str) -> Check:
     except Exception as error:  # a native module may fail in any way; telling how is what this command is for
         detail = f"installed, but importing it fails: {' '.join(str(error).split())}"
         return Check("packages", module, "fail", detail, mend)
-    if module == "cv2" and not hasattr(imported, "CascadeClassifier"):
-        return Check("packages", module, "fail", f"{imported.__version__} has no Haar cascades", mend)
     return Check("packages", module, "ok", str(getattr(imported, "__version__", "installed")))
 
 
@@ -115,15 +114,16 @@ def check_runtimes() -> Iterator[Check]:
 
 
 def check_models(config: Config) -> Iterator[Check]:
-    """Every installed model, and the one that the configuration names: hash, loading, tensors."""
+    """Every installed model, and those that the configuration names: hash, task, loading, tensors."""
     from edge.inference.catalog import find_model, list_models
 
-    models = {model.path: f"{model.task}/{model.name}" for model in list_models()}
-    try:
-        models.setdefault(find_model("expression", config.expression.model), "expression")
-    except AffectEdgeError as error:
-        yield Check("models", "expression", "fail", str(error))
-    yield from (_check_model(name, path) for path, name in models.items())
+    models = {model.path: (f"{model.task}/{model.name}", model.task) for model in list_models()}
+    for task, name in (("face-detection", config.face.model), ("expression", config.expression.model)):
+        try:
+            models.setdefault(find_model(task, name), (task, task))
+        except AffectEdgeError as error:
+            yield Check("models", task, "fail", str(error))
+    yield from (_check_model(name, task, path) for path, (name, task) in models.items())
 
 
 def check_config() -> tuple[Config, Check]:
@@ -218,11 +218,11 @@ def check_board(root: Path = Path("/"), *, vcgencmd: str = "vcgencmd") -> Iterat
         yield Check("board", "throttling", "ok", "none since the start")
 
 
-def _check_model(name: str, path: Path) -> Check:
+def _check_model(name: str, task: str, path: Path) -> Check:
     from edge.inference.interpreter import load_model
 
     try:
-        interpreter, manifest = load_model(path)
+        interpreter, manifest = load_model(path, task=cast("Task", task))
     except AffectEdgeError as error:
         return Check("models", name, "fail", str(error))
     return Check("models", name, "ok", f"{manifest.name} {manifest.version}, loads in {interpreter.runtime}")

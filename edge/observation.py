@@ -108,6 +108,8 @@ class Observation:
     """Number of the face's track: the same face keeps it while it stays in view."""
     box: Box | None = None
     """Where the face was, for the modality 'face'."""
+    landmarks: Landmarks | None = None
+    """Of that face, where its detector gives them."""
     changed: bool = field(default=False, compare=False)
     """Whether the label differs from the same track's previous observation."""
 

@@ -92,18 +92,23 @@ def _describe(model: InstalledModel, manifest: Manifest) -> None:
     print(f"{_label(model)} {manifest.version}")
     print(f"  size      {manifest.size_bytes / 1e6:.2f} MB{parameters}")
     print(f"  input     {shape} {manifest.input.color} {manifest.input.dtype}")
-    print(f"  labels    {', '.join(manifest.labels)}")
-    print(f"  accuracy  {_accuracy(manifest) or 'not measured'}")
+    if manifest.labels:
+        print(f"  labels    {', '.join(manifest.labels)}")
+    if manifest.detection:
+        print(f"  finds     faces with a score from {manifest.detection.threshold:g}")
+    print(f"  measured  {_figures(manifest) or 'not yet'}")
     print(f"  path      {model.path}")
 
 
-def _accuracy(manifest: Manifest) -> str:
-    """What the evaluation command wrote, one figure per data split: 'PrivateTest 0.671, PublicTest 0.663'."""
-    return ", ".join(
-        f"{split} {figures['accuracy']:.3f}"
+def _figures(manifest: Manifest) -> str:
+    """What the evaluation command wrote, one figure per data split: 'accuracy PrivateTest 0.671, PublicTest 0.663'."""
+    key = "average_precision" if manifest.task == "face-detection" else "accuracy"
+    found = [
+        f"{split} {figures[key]:.3f}"
         for split, figures in manifest.evaluation.items()
-        if isinstance(figures, dict) and isinstance(figures.get("accuracy"), float)
-    )
+        if isinstance(figures, dict) and isinstance(figures.get(key), float)
+    ]
+    return f"{key.replace('_', ' ')} {', '.join(found)}" if found else ""
 
 
 def _verify(models: list[InstalledModel], *, as_json: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 from dataclasses import dataclass
 
@@ -99,7 +98,10 @@ def _alignment(face: Face, size: int, geometry: CropGeometry) -> tuple[complex, 
         return None
     right_eye, left_eye, _, *corners = (complex(x, y) for x, y in face.landmarks)
     points = (right_eye, left_eye, sum(corners) / 2)
-    if not all(cmath.isfinite(point) for point in points):
+    box, longer = face.box, max(face.box.width, face.box.height)
+    center = complex(box.x + box.width / 2, box.y + box.height / 2)
+    # NaN is within nothing.
+    if not all(abs(off.real) <= longer and abs(off.imag) <= longer for off in (point - center for point in points)):
         return None
     across, down = left_eye - right_eye, points[2] - (left_eye + right_eye) / 2
     # Mirrored, or all on one line: no face seen from the front.
@@ -114,14 +116,10 @@ def _alignment(face: Face, size: int, geometry: CropGeometry) -> tuple[complex, 
     if not geometry.rotate:
         turn = complex(abs(turn))
     turn /= spread
-    shift = target_middle - turn * middle
-    box, longer = face.box, max(face.box.width, face.box.height)
     least, most = LIKELY_SIDES
-    if not least * longer <= size / abs(turn) <= most * longer:
+    if not least * longer * abs(turn) <= size <= most * longer * abs(turn):
         return None
-    if not (box.x <= middle.real <= box.x + box.width and box.y <= middle.imag <= box.y + box.height):
-        return None
-    return turn, shift
+    return turn, target_middle - turn * middle
 
 
 def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | None:

@@ -42,7 +42,7 @@ class _Portrait:
     package: str
     path: str
     face: Box
-    """Where the face is in that picture, as OpenCV's frontal face cascade frames it."""
+    """Where the face is in that picture: a square from the brows to the chin, and somewhat beyond."""
 
     def find(self) -> Path | None:
         taken = _TAKEN / Path(self.path).name

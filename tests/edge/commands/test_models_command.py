@@ -48,7 +48,7 @@ def test_lists_what_a_reader_needs(expression_model: Path, capsys: pytest.Captur
 def test_without_figures_it_says_so(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter_manifest(expression_model, evaluation={})
     run("list", "expression")
-    assert "accuracy  not measured" in capsys.readouterr().out
+    assert "measured  not yet" in capsys.readouterr().out
 
 
 def test_verifies_a_whole_model(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
