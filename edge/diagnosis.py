@@ -117,13 +117,13 @@ def check_models(config: Config) -> Iterator[Check]:
     """Every installed model, and those that the configuration names: hash, task, loading, tensors."""
     from edge.inference.catalog import find_model, list_models
 
-    models = {model.path: (f"{model.task}/{model.name}", model.task) for model in list_models()}
+    models = {(model.path, model.task): f"{model.task}/{model.name}" for model in list_models()}
     for task, name in (("face-detection", config.face.model), ("expression", config.expression.model)):
         try:
-            models.setdefault(find_model(task, name), (task, task))
+            models.setdefault((find_model(task, name), task), task)
         except AffectEdgeError as error:
             yield Check("models", task, "fail", str(error))
-    yield from (_check_model(name, task, path) for path, (name, task) in models.items())
+    yield from (_check_model(name, task, path) for (path, task), name in models.items())
 
 
 def check_config() -> tuple[Config, Check]:

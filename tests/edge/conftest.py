@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.inference.catalog import MODELS_VARIABLE
+from edge.inference.catalog import MODELS_VARIABLE, find_model
 from edge.inference.manifest import ImageInput, Manifest, TensorSpec, file_sha256
 from edge.observation import UNSURE
 
@@ -48,6 +48,12 @@ def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def expression_model(models_folder: Path) -> Path:
     return models_folder / "expression" / "expression.tflite"
+
+
+@pytest.fixture(scope="session")
+def face_model() -> Path:
+    """The face detector that ships."""
+    return find_model("face-detection", "face_near")
 
 
 @pytest.fixture

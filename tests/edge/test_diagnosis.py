@@ -77,8 +77,17 @@ def test_models_are_verified(models_folder: Path, expression_model: Path) -> Non
 
 
 def test_the_configured_model_must_be_there(models_folder: Path) -> None:
-    config = parse_config("expression.model = 'other'", Path("c.toml"))
-    assert [check.state for check in check_models(config) if "no model 'other'" in check.detail] == ["fail"]
+    config = parse_config("expression.model = 'other'\nface.model = 'eyes'", Path("c.toml"))
+    failed = {check.name: check.detail for check in check_models(config) if check.state == "fail"}
+    assert failed["face-detection"].startswith("no model 'eyes' for the task 'face-detection'")
+    assert failed["expression"].startswith("no model 'other' for the task 'expression'")
+
+
+def test_a_model_for_another_task_is_told(expression_model: Path) -> None:
+    config = parse_config(f"face.model = '{expression_model}'", Path("c.toml"))
+    told = [check.detail for check in check_models(config) if check.state == "fail" and check.name == "face-detection"]
+    assert told
+    assert "made for the task 'expression', not for 'face-detection'" in told[0]
 
 
 def test_a_camera_without_permission_is_told(unprivileged: Callable[[Callable[[], str]], str]) -> None:

@@ -51,6 +51,27 @@ def test_without_figures_it_says_so(expression_model: Path, capsys: pytest.Captu
     assert "measured  not yet" in capsys.readouterr().out
 
 
+def test_lists_a_face_detector(face_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "face_near") == 0
+    text = capsys.readouterr().out
+    assert "face-detection/face_near" in text
+    assert "128x160x1 gray int8" in text
+    assert "finds     faces with a score from 0." in text
+    assert "labels" not in text
+    assert run("verify", "face_near") == 0
+
+
+def test_a_detector_s_figures_are_its_precision(
+    face_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / face_model.name
+    for suffix in (".tflite", ".json"):
+        copy.with_suffix(suffix).write_bytes(face_model.with_suffix(suffix).read_bytes())
+    alter_manifest(copy, evaluation={"held out": {"average_precision": 0.91234, "recall": 0.5}})
+    assert run("list", str(copy)) == 0
+    assert "measured  average precision held out 0.912" in capsys.readouterr().out
+
+
 def test_verifies_a_whole_model(expression_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify", "expression") == 0
     assert capsys.readouterr().out.startswith("expression/expression: ok (sha256, loads in ")

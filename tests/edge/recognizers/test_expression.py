@@ -9,7 +9,7 @@ from edge.errors import ModelError
 from edge.features.face import pixel_table
 from edge.inference.interpreter import load_interpreter
 from edge.inference.manifest import Manifest, manifest_path, read_manifest
-from edge.observation import Box
+from edge.observation import Box, Face
 from edge.recognizers.expression import ExpressionRecognizer
 
 
@@ -44,7 +44,7 @@ def test_a_face_in_a_frame_is_cropped_first(expression_model: Path) -> None:
     face = np.random.default_rng(2).integers(0, 256, (48, 48), dtype=np.uint8)
     frame = np.zeros((120, 160), np.uint8)
     frame[30:78, 40:88] = face
-    assert np.array_equal(recognizer(frame, Box(40, 30, 48, 48)), recognizer.recognize(face))
+    assert np.array_equal(recognizer(frame, Face(Box(40, 30, 48, 48), 1.0)), recognizer.recognize(face))
 
 
 def test_successive_faces_do_not_disturb_each_other(expression_model: Path) -> None:

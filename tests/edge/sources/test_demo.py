@@ -8,12 +8,12 @@ import time
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from edge.errors import MissingDependencyError
 from edge.observation import Box
+from edge.recognizers.face_detector import FaceDetector
 from edge.sources import demo
 from edge.sources.demo import DemoSource
 
@@ -36,16 +36,15 @@ def out_of_view(box: Box) -> bool:
     return box.x >= 640 or box.x + box.width <= 0
 
 
-def test_the_face_is_found_where_it_is_and_only_there() -> None:
-    cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
+def test_the_face_is_found_where_it_is_and_only_there(face_model: Path) -> None:
+    detector = FaceDetector(face_model)
     found = shown = away = 0
     with DemoSource(paced=False, frames=300) as source:
         for frame in source:
             box = source.face_box(frame.index)
             if frame.index % 8 or not (in_view(box) or out_of_view(box)):
                 continue
-            grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-            faces = [Box(*map(int, f)) for f in cascade.detectMultiScale(grey, 1.2, 5, minSize=(60, 60))]
+            faces = [face.box for face in detector(frame.image)]
             if in_view(box):
                 shown += 1
                 found += any(face.iou(box) > 0.5 for face in faces)

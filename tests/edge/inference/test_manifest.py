@@ -1,0 +1,128 @@
+"""Which manifests are read, and what is said of the others."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.errors import ModelError
+from edge.inference.manifest import read_manifest
+
+ROOT = Path(__file__).parents[3]
+
+EXPRESSION: dict[str, Any] = {
+    "schema_version": 1,
+    "name": "small",
+    "task": "expression",
+    "version": "1",
+    "file": "small.tflite",
+    "sha256": "0" * 64,
+    "size_bytes": 1,
+    "labels": ["happy", "sad", "neutral"],
+    "input": {"shape": [1, 48, 48, 1], "dtype": "int8", "scale": 0.004, "zero_point": -128},
+    "output": {"shape": [1, 3], "dtype": "int8", "scale": 0.1, "zero_point": 4},
+}
+DETECTOR: dict[str, Any] = EXPRESSION | {
+    "task": "face-detection",
+    "labels": [],
+    "input": EXPRESSION["input"] | {"shape": [1, 128, 160, 1]},
+    "output": EXPRESSION["output"] | {"shape": [1, 420, 15]},
+    "detection": {
+        "strides": [8, 16, 32],
+        "sizes": [16.0, 40.0, 100.0],
+        "unit": 0.125,
+        "threshold": 0.5,
+        "overlap_limit": 0.4,
+    },
+}
+
+
+def changed(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A copy with other values under dotted keys, written with __ for the dots; None takes a key away."""
+    copy = deepcopy(document)
+    for dotted, value in changes.items():
+        *path, key = dotted.split("__")
+        part = copy
+        for name in path:
+            part = part[name]
+        if value is None:
+            del part[key]
+        else:
+            part[key] = value
+    return copy
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    path = folder / "small.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_a_detector_s_manifest_gives_its_cells(tmp_path: Path) -> None:
+    manifest = read_manifest(write(tmp_path, DETECTOR))
+    assert manifest.labels == ()
+    assert manifest.detection is not None
+    grid = manifest.detection.grid(*manifest.input.shape[1:3])
+    assert (grid.width, grid.strides, grid.sizes, grid.unit) == (160, (8, 16, 32), (16.0, 40.0, 100.0), 0.125)
+    assert len(grid.centers) == 420
+    manifest.write(tmp_path / "again.json")
+    assert read_manifest(tmp_path / "again.json") == manifest
+
+
+def test_a_detector_needs_no_labels_at_all(tmp_path: Path) -> None:
+    assert read_manifest(write(tmp_path, changed(DETECTOR, labels=None))).labels == ()
+
+
+def test_the_expression_model_s_manifest_is_read_as_ever(tmp_path: Path) -> None:
+    assert read_manifest(write(tmp_path, EXPRESSION)).detection is None
+    assert len(read_manifest(ROOT / "models" / "expression" / "expression.json").labels) == 7
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (changed(DETECTOR, detection=None), "detection: missing; a face detector needs it"),
+        (
+            changed(DETECTOR, detection__strides=[8, 16]),
+            "detection: 2 strides for 3 face sizes",
+        ),
+        (
+            changed(DETECTOR, detection__strides=[8, 16, 64], detection__sizes=[16.0, 40.0, 100.0]),
+            "detection: the input, 160x128, is no multiple of the stride 64",
+        ),
+        (
+            changed(DETECTOR, detection__strides=[4, 16, 32]),
+            "output.shape: [1, 420, 15] where detection.strides [4, 16, 32] give [1, 1380, 15]",
+        ),
+        (changed(DETECTOR, output__shape=[1, 420, 5]), "output.shape: [1, 420, 5] where detection.strides"),
+        (changed(DETECTOR, output__shape=[420, 15]), "output.shape: [420, 15] where detection.strides"),
+        (changed(DETECTOR, input__shape=[1, 128, 160]), "input.shape: [1, 128, 160] is not [1, height, width, 1]"),
+        (changed(DETECTOR, input__shape=[1, 100, 160, 1]), "detection: the input, 160x100, is no multiple"),
+        (changed(DETECTOR, detection__strides=[0, 16, 32]), "detection.strides.0: Input should be greater than 0"),
+        (changed(DETECTOR, detection__sizes=[16.0, -40.0, 1.0]), "detection.sizes.1: Input should be greater than 0"),
+        (changed(DETECTOR, detection__threshold=1.0), "detection.threshold: Input should be less than 1"),
+        (
+            changed(DETECTOR, detection__overlap_limit=1.5),
+            "detection.overlap_limit: Input should be less than or equal",
+        ),
+        (changed(DETECTOR, detection__unit=None), "detection.unit: Field required"),
+        (changed(DETECTOR, detection__anchors=3), "detection.anchors: Extra inputs are not permitted"),
+        (changed(EXPRESSION, detection=DETECTOR["detection"]), "detection: the task 'expression' has no use for it"),
+        (changed(EXPRESSION, labels=None), "labels: the task 'expression' needs at least 2, not 0"),
+        (changed(EXPRESSION, labels=["happy"]), "labels: the task 'expression' needs at least 2, not 1"),
+        (changed(EXPRESSION, labels=["happy", "sad"]), "output.shape: 2 labels for 3 outputs"),
+        (changed(EXPRESSION, labels=["happy", "sad", "sad"]), "labels: a label stands twice"),
+        (changed(EXPRESSION, file="../small.tflite"), "file: '../small.tflite' must be a plain name"),
+        (changed(EXPRESSION, task="speech"), "task: Input should be 'expression' or 'face-detection'"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_key(tmp_path: Path, document: dict[str, Any], told: str) -> None:
+    path = write(tmp_path, document)
+    with pytest.raises(ModelError) as raised:
+        read_manifest(path)
+    assert str(raised.value).startswith(f"{path}: {told}")
+    assert "\n" not in str(raised.value)
