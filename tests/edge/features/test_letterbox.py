@@ -23,10 +23,14 @@ def averaged(gray: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArra
 
     def weights(count: int, areas: int) -> npt.NDArray[np.float64]:
         edges = np.arange(areas + 1)[:, None] * count / areas
-        reach = np.clip(edges - np.arange(count), 0, 1)
-        return (reach[1:] - reach[:-1]) * areas / count
+        reach: npt.NDArray[np.float64] = np.clip(edges - np.arange(count), 0, 1)
+        parts: npt.NDArray[np.float64] = (reach[1:] - reach[:-1]) * areas / count
+        return parts
 
-    return weights(gray.shape[0], rows) @ gray.astype(np.float64) @ weights(gray.shape[1], columns).T
+    means: npt.NDArray[np.float64] = (
+        weights(gray.shape[0], rows) @ gray.astype(np.float64) @ weights(gray.shape[1], columns).T
+    )
+    return means
 
 
 @pytest.mark.parametrize("shape", EXACT)

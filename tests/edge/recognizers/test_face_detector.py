@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class Answering:
         return self.cells[None]
 
 
-def answering(detector: FaceDetector, faces: list[tuple[list[float], float]]) -> FaceDetector:
+def answering(detector: FaceDetector, faces: Sequence[tuple[Sequence[float], float]]) -> FaceDetector:
     """A detector whose network finds these (box in pixels of the input, logit), each in the cell nearest its middle."""
     real = np.zeros((420, 15))
     real[:, 0] = -8
