@@ -40,8 +40,11 @@ train: $(DEV)/.installed ## train, quantise, calibrate and measure the expressio
 	$(DEV)/bin/affect-edge evaluate models/expression/expression.tflite --data $(DATA) --calibrate --write-manifest
 
 .PHONY: bench
-bench: $(DEV)/.installed ## latency, overhead, start-up, memory: side by side, in one run
+bench: $(DEV)/.installed ## latency, detector, camera loop, start-up, memory: side by side; FACES=data set compares detectors too
 	$(DEV)/bin/python -m benchmarks.latency $(ARGS)
+	$(DEV)/bin/python -m benchmarks.detector_speed $(ARGS)
+	$(DEV)/bin/python -m benchmarks.camera_loop $(ARGS)
+	$(if $(FACES),$(DEV)/bin/python -m benchmarks.detection --data $(FACES) $(ARGS))
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
 
 .PHONY: soak

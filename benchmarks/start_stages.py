@@ -55,12 +55,12 @@ def main(began: float) -> None:
 
     done("other imports of ours")
 
-    model = find_model("expression", config.expression.model)
-    verify_model(model)
-    done("model verified")
+    verify_model(find_model("face-detection", config.face.model))
+    verify_model(find_model("expression", config.expression.model))
+    done("models verified")
 
     pipeline = FacePipeline.from_config(config)
-    done("runtime, model, detector loaded")
+    done("runtime, models loaded")
 
     with edge.sources.open_frame_source("demo") as source:
         done("source opened")

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks import measuring
+from edge.config import Config
 from edge.errors import AffectEdgeError
 from edge.inference.catalog import find_model
 
@@ -51,7 +52,9 @@ def measure(*, runs: int, seconds: float, progress: bool) -> measuring.Results:
     """Start the command and the staged process in turn, `runs` times after one run that is not counted."""
     from tqdm import tqdm
 
-    find_model("expression")  # without one, told before anything starts
+    # Without the models, told before anything starts.
+    find_model("expression")
+    find_model("face-detection", Config().face.model)
     observed, stages = [], []
     for _ in tqdm(range(runs + 1), unit="run", disable=not progress):
         observed.append(first_observation(seconds))

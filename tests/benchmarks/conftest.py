@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edge.config import Config
 from edge.errors import AffectEdgeError
 from edge.inference.catalog import find_model
 from edge.sources.demo import DemoSource
@@ -32,10 +33,20 @@ def benchmark() -> Benchmark:
 
 
 @pytest.fixture
+def face_detector() -> Path:
+    """The near face detector that is installed; skips where there is none."""
+    try:
+        return find_model("face-detection", "face_near")
+    except AffectEdgeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
 def figures(benchmark: Benchmark) -> Callable[..., dict[str, Any]]:
     """Runs a benchmark with --json and returns what it found; skips where there is no model or no demonstration."""
     try:
         find_model("expression")
+        find_model("face-detection", Config().face.model)
         DemoSource().close()
     except AffectEdgeError as error:
         pytest.skip(str(error))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from benchmarks import soak, startup
@@ -30,7 +31,32 @@ def test_latency_compares_the_face_with_the_bare_model(figures: Figures) -> None
         ratio = faces["probabilities"]["median"] / faces["invoke"]["median"]
         assert run["overhead"] == pytest.approx(ratio - 1, abs=1e-3)
     low, high = found["protocol"]["face_pixels"]
-    assert 80 < low < high < 250
+    assert 60 < low < high < 200
+
+
+def test_the_detector_is_compared_with_haar(figures: Figures) -> None:
+    found = figures("detector_speed", "--quick", "--model", "face_near")
+    (model,) = found["models"].values()
+    assert model["milliseconds"].keys() == {"whole", "letterbox", "invoke"}
+    for values in (*model["milliseconds"].values(), *found["haar"].values()):
+        assert 0 < values["p5"] <= values["median"] <= values["p95"]
+    if hasattr(cv2, "CascadeClassifier"):
+        assert model["times_faster"].keys() == found["haar"].keys() == {"Haar, usual call", "Haar, 240 lines"}
+    else:
+        assert "no Haar cascades" in found["haar_absent"] and not found["haar"]
+
+
+def test_the_camera_loop_is_compared_with_the_former_one(figures: Figures) -> None:
+    found = figures("camera_loop", "--quick")
+    loops = found["loops"]
+    assert loops.keys() - {"before"} == {"every frame", "moving", "static"}
+    assert ("before" in loops) == hasattr(cv2, "CascadeClassifier")
+    for name, loop in loops.items():
+        assert loop["frames_a_second"] == pytest.approx(1e3 / loop["milliseconds"]["mean"], rel=0.05)
+        # All but the first frame, in which a face waits for its confirmation.
+        assert loop["with_one_observation"] > 0.8, name
+    assert loops["every frame"]["searched"] == 1.0
+    assert loops["static"]["searched"] < 0.6
 
 
 def test_startup_reads_time_and_memory_of_a_fresh_process(figures: Figures) -> None:
@@ -84,7 +110,7 @@ def test_growth_beyond_the_bounds_is_named(change: dict[str, Any], phrase: str |
     assert (len(found) == 1 and found[0].startswith(phrase)) if phrase else found == []
 
 
-@pytest.mark.parametrize("name", ["latency", "startup", "soak"])
+@pytest.mark.parametrize("name", ["latency", "detection", "detector_speed", "camera_loop", "startup", "soak"])
 def test_help_teaches(benchmark: Benchmark, name: str) -> None:
     done = benchmark(name, "--help")
     assert done.returncode == 0
@@ -95,6 +121,8 @@ def test_help_teaches(benchmark: Benchmark, name: str) -> None:
     ("arguments", "code", "message"),
     [
         (("latency", "--model", "absent.tflite"), 1, "absent.tflite: no such model file"),
+        (("detector_speed", "--model", "absent.tflite"), 1, "absent.tflite: no such model file"),
+        (("detection", "--data", "absent", "--peers-only"), 1, "train.csv: cannot be read"),
         (("latency", "--threads", "0"), 2, "0 is not 1 or more"),
         (("soak", "--frames", "3"), 2, "3 is fewer than 10"),
         (("startup", "--runs", "none"), 2, "--runs"),
