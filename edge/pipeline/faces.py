@@ -45,8 +45,7 @@ class FacePipeline:
 
     def reset(self) -> None:
         """Forget every track: what follows is another scene. The counters go on."""
-        self._motion = MotionWatch()
-        self._schedule = SearchSchedule(every=self._every, interval=self._interval)
+        self._start((1, 1))
         self._follower = FaceFollower()
         self._tracker = FaceTracker()
         self._smoothers: dict[int, LabelSmoother] = {}
@@ -82,16 +81,23 @@ class FacePipeline:
         self.reset()
         return self._observe(frame, self._search(frame), fresh=True, confirm=1)
 
+    def _start(self, shape: tuple[int, ...]) -> None:
+        """Frames of another size, (height, width), come."""
+        self._motion = MotionWatch(shape)
+        self._schedule = SearchSchedule(every=self._every, interval=self._interval)
+
     def _follow(self, frame: Frame) -> list[Face] | None:
         """The known faces where they are now; None if it is time for a search, or one was lost."""
-        comparable = self._motion.look(frame.image)
+        if frame.image.shape[:2] != self._motion.shape:
+            self._start(frame.image.shape[:2])
+        self._motion.look(frame.image)
         due = self._schedule.due(
             frame.monotonic_time,
             moved=self._tracker.misses(self._confirm)
             or self._motion.beyond([person(face.box) for face in self._faces]),
             waiting=self._tracker.awaits(self._confirm),
         )
-        return self._follower.follow(self._motion) if comparable and not due else None
+        return None if due else self._follower.follow(self._motion)
 
     def _search(self, frame: Frame) -> list[Face]:
         self.searches += 1

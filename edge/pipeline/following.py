@@ -67,10 +67,14 @@ def _shift(anchor: _Anchor, motion: MotionWatch) -> tuple[float, float] | None:
     _, score, _, (x, y) = cv2.minMaxLoc(match)
     if score < LEAST_MATCH or not (0 < x < 2 * REACH and 0 < y < 2 * REACH):
         return None
-    right = x - REACH + _peak(match[y, x - 1 : x + 2])
-    down = y - REACH + _peak(match[y - 1 : y + 2, x])
-    scale = _scale(anchor.face.box)
-    return anchor.shift[0] + right * scale, anchor.shift[1] + down * scale
+    box, scale = anchor.face.box, _scale(anchor.face.box)
+    right = anchor.shift[0] + (x - REACH + _peak(match[y, x - 1 : x + 2])) * scale
+    down = anchor.shift[1] + (y - REACH + _peak(match[y - 1 : y + 2, x])) * scale
+    height, width = motion.shape
+    # Beyond the border the picture is repeated: a face that is half out is no longer measured.
+    if not (0 <= box.x + box.width / 2 + right <= width and 0 <= box.y + box.height / 2 + down <= height):
+        return None
+    return right, down
 
 
 def _cut(motion: MotionWatch, box: Box, shift: tuple[float, float], side: int) -> Image:

@@ -37,48 +37,49 @@ class MotionWatch:
     median block still changes by is the noise. It is followed by small steps up or down, a running median (the
     sigma-delta filter of Manzanera and Richefeu 2004), and the limit with it.
 
-    Its buffers are made once per size of frame.
+    Parameters
+    ----------
+    shape
+        (height, width) of the frames in pixels.
     """
 
-    def __init__(self) -> None:
-        self.samples: Image = np.empty((0, 0), np.uint8)
-        """(lines, columns) uint8 every `stride`-th pixel of the last frame; green stands for grey. Written over by
-        the next look."""
-        self.stride = 1
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.stride = max(1, min(shape) // SAMPLED_LINES)
         """Pixels from one sample to the next."""
-        self.moved: npt.NDArray[np.bool_] = np.ones((1, 1), np.bool_)
-        """(rows, columns) whether a block of the last frame differs from the remembered one."""
+        # Whole blocks only; of a picture that is smaller than one, whatever there is.
+        rows, columns = (
+            samples - samples % BLOCK or samples
+            for samples in (len(range(self.stride // 2, side, self.stride)) for side in shape)
+        )
+        self.samples: Image = np.empty((rows, columns), np.uint8)
+        """(rows, columns) uint8 every `stride`-th pixel of the last frame, its green for grey. The next look writes
+        over it."""
+        self._exact = np.empty((rows, columns), np.float32)
+        self._halves = np.empty((max(1, rows // 2), max(1, columns // 2)), np.float32)
+        blocks = (max(1, rows // BLOCK), max(1, columns // BLOCK))
+        self._blocks, self._remembered, self._change = (np.zeros(blocks, np.float32) for _ in range(3))
+        self.moved = np.ones(blocks, np.bool_)
+        """(block rows, block columns) whether a block of the last frame differs from the remembered one."""
         self.noise = _NOISE_LIMIT
-        """Grey levels that the median block changes by where nothing moves."""
-        self._shape: tuple[int, ...] = ()
-        self._compares = False
+        """Grey levels that the median block changes by where nothing moves; a new camera counts as a poor one."""
 
-    def look(self, image: Image) -> bool:
-        """Sample a frame and compare it with the remembered one.
+    def look(self, image: Image) -> None:
+        """Sample a frame and compare it with the remembered one (before there is one, with black).
 
         Parameters
         ----------
         image
-            (height, width) or (height, width, 3) BGR, uint8.
-
-        Returns
-        -------
-        Whether there was one to compare with, of the same size; without, every block counts as moved.
+            (height, width) or (height, width, 3) BGR, uint8; of the `shape`.
         """
         plane = image if image.ndim == 2 else image[:, :, 1]
-        if plane.shape != self._shape:
-            self._prepare(plane.shape)
         rows, columns = self.samples.shape
-        np.copyto(
-            self.samples, plane[self.stride // 2 :: self.stride, self.stride // 2 :: self.stride][:rows, :columns]
-        )
+        every = slice(self.stride // 2, None, self.stride)
+        np.copyto(self.samples, plane[every, every][:rows, :columns])
         np.copyto(self._exact, self.samples)
         # Twice by two: OpenCV has a fast path for it, and none for four at once.
         cv2.resize(self._exact, self._halves.shape[::-1], dst=self._halves, interpolation=cv2.INTER_AREA)
         cv2.resize(self._halves, self._blocks.shape[::-1], dst=self._blocks, interpolation=cv2.INTER_AREA)
-        if not self._compares:
-            self.moved.fill(True)
-            return False
         np.subtract(self._blocks, self._remembered, out=self._change)
         light = _median(self._change)
         self._change -= light
@@ -88,12 +89,10 @@ class MotionWatch:
         # A step that is small and a limit: a scene that moves as a whole for long does not become noise.
         step = _NOISE_STEP if _median(self._change) > self.noise else -_NOISE_STEP
         self.noise = min(max(self.noise + step, 0.0), _NOISE_LIMIT)
-        return True
 
     def remember(self) -> None:
         """Compare later frames with the last one looked at."""
         self._blocks, self._remembered = self._remembered, self._blocks
-        self._compares = True
 
     def within(self, box: Box) -> bool:
         """Whether anything moved inside a box, in pixels of the frame."""
@@ -101,13 +100,10 @@ class MotionWatch:
 
     def beyond(self, boxes: list[Box]) -> bool:
         """Whether anything moved outside all boxes: two blocks at least, for a face is never in one alone."""
-        count = np.count_nonzero(self.moved)
-        if count < 2 or not boxes:
-            return count >= 2
-        outside = self.moved.copy()
+        outside = self.moved.copy() if boxes else self.moved
         for box in boxes:
             outside[self._cut(box)] = False
-        return np.count_nonzero(outside) >= 2
+        return int(np.count_nonzero(outside)) >= 2
 
     def _cut(self, box: Box) -> tuple[slice, slice]:
         """The blocks that a box touches."""
@@ -116,23 +112,6 @@ class MotionWatch:
             slice(max(box.y // side, 0), max(-(-(box.y + box.height) // side), 0)),
             slice(max(box.x // side, 0), max(-(-(box.x + box.width) // side), 0)),
         )
-
-    def _prepare(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
-        self._compares = False
-        self.noise = _NOISE_LIMIT
-        self.stride = max(1, min(shape) // SAMPLED_LINES)
-        # Whole blocks only; of a picture that is smaller than one, whatever there is.
-        rows, columns = (
-            samples - samples % BLOCK or samples
-            for samples in (-(-(side - self.stride // 2) // self.stride) for side in shape)
-        )
-        self.samples = np.empty((rows, columns), np.uint8)
-        self._exact = np.empty((rows, columns), np.float32)
-        self._halves = np.empty((max(1, rows // 2), max(1, columns // 2)), np.float32)
-        blocks = (max(1, rows // BLOCK), max(1, columns // BLOCK))
-        self._blocks, self._remembered, self._change = (np.empty(blocks, np.float32) for _ in range(3))
-        self.moved = np.ones(blocks, np.bool_)
 
 
 def _median(values: npt.NDArray[np.float32]) -> float:
