@@ -14,7 +14,7 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 def as_input(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(n, 48, 48) uint8 to the float model's input, (n, 48, 48, 1) float32 from 0 to 1."""
+    """(n, height, width) grey uint8 to a float model's input, (n, height, width, 1) float32 from 0 to 1."""
     return images[..., None].astype(np.float32) / 255.0
 
 
