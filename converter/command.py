@@ -24,10 +24,9 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import DataError, ModelError
-from edge.inference.manifest import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", required=True, help="a,b,c in the order of the outputs, or a file, one a line")
     parser.add_argument("--method", choices=("int8", "qat", "float32"), default="int8", help="(default: int8)")
     parser.add_argument("--name", help="of the files (default: that of MODEL)")
-    parser.add_argument("--task", choices=get_args(Task), default="expression", help="(default: expression)")
     parser.add_argument("--model-version", default="1", help="what the manifest calls its version (default: 1)")
     parser.add_argument(
         "--pixel-range",
@@ -94,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out,
         method=arguments.method,
         name=name,
-        task=arguments.task,
+        task="expression",
         labels=labels,
         version=arguments.model_version,
         pixel_range=(low, high),
@@ -153,7 +151,7 @@ def _fine_tuned(
         epochs=arguments.epochs,
         learning_rate=arguments.learning_rate,
         steps_per_epoch=-(-len(learned) // arguments.batch),
-        validation=(samples.x[held], targets[held]),
+        score=lambda model: qat.accuracy(model, samples.x[held], targets[held]),
         pixel_range=tuple(arguments.pixel_range),
         checkpoint=arguments.out / f".{arguments.name or arguments.model.stem}-qat",
         progress=not arguments.json,
@@ -165,7 +163,7 @@ def _fine_tuned(
         "learning_rate": arguments.learning_rate,
         "seed": arguments.seed,
         "best_epoch": tuned.best_epoch,
-        "validation_accuracy": tuned.best_accuracy,
+        "validation_accuracy": tuned.best_score,
         "validation_samples": len(held),
     }
 

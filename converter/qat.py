@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
 Batches = Callable[[int], Iterable[tuple[FloatArray, FloatArray]]]
-"""Gives the (x, y) batches of one epoch, counted from 0: x (n, ...) as the model takes it, y (n, classes) targets that
-add up to 1. Called with the epoch so that a resumed run sees the batches that an uninterrupted one would have seen."""
+"""Gives the (x, y) batches of one epoch, counted from 0: x (n, ...) as the model takes it, y (n, ...) targets as the
+loss takes them. Called with the epoch so that a resumed run sees the batches of one that was never stopped."""
 
 STATE_FILE = "qat.npz"
 PREDICT_BATCH = 256
@@ -49,11 +49,11 @@ class FineTuned:
     model: Any
     """tf_keras.Model with fake quantisation, holding the best weights: ready for `export.int8_from_qat`."""
     best_epoch: int | None
-    """Counted from 1; None without validation data, where the last weights are kept. 0 is before any training."""
-    best_accuracy: float | None
-    """On the validation data, with fake quantisation."""
+    """Counted from 1; None without a score, where the last weights are kept. 0 is before any training."""
+    best_score: float | None
+    """With fake quantisation."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """One entry per epoch: epoch, loss, learning_rate, and val_accuracy where there is validation data."""
+    """One entry per epoch: epoch, loss, learning_rate, and validation_score where there is one."""
 
 
 def fine_tune(
@@ -63,26 +63,29 @@ def fine_tune(
     epochs: int,
     learning_rate: float,
     steps_per_epoch: int,
-    validation: tuple[FloatArray, npt.NDArray[Any]] | None = None,
+    score: Callable[[Any], float] | None = None,
+    loss: Callable[[Any, Any], Any] | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> FineTuned:
     """Quantise a model and fine-tune it with fake quantisation, keeping the best weights.
 
-    The loss is the cross-entropy between soft targets and the softmax of the model's logits; Adam, the learning rate
-    falling to 0 along a cosine.
+    Adam, the learning rate falling to 0 along a cosine.
 
     Parameters
     ----------
     model
-        tf_keras.Model giving logits (see `bridge.to_tf_keras`); it is left as it is.
+        tf_keras.Model (see `bridge.to_tf_keras`); it is left as it is.
     batches
         The training data, see `Batches`.
     steps_per_epoch
         How many batches one epoch takes at most; with `epochs` it sets the length of the cosine.
-    validation
-        x as the model takes it, and y as (n,) class indices or (n, classes) probabilities.
+    score
+        Tells how good a model is, higher is better, on data that is not trained on; see `accuracy`.
+    loss
+        Of targets and outputs. Left out: the cross-entropy between targets that add up to 1 and the softmax of the
+        model's logits.
     pixel_range
         The real numbers that pixel values 0 and 255 stand for.
     checkpoint
@@ -102,7 +105,7 @@ def fine_tune(
 
     from converter.scheme import quantize
 
-    first = _first(batches(0), CALIBRATION_BATCHES, model)
+    first = _first(batches(0), CALIBRATION_BATCHES, model, has_loss=loss is not None)
     settings = f"{epochs} {steps_per_epoch} {learning_rate} {pixel_range} {_digest([*model.get_weights(), first[0]])}"
     saved = checkpoint / STATE_FILE if checkpoint else None
     arrays = _read_state(saved, settings) if saved else {}
@@ -110,13 +113,14 @@ def fine_tune(
     schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=epochs * steps_per_epoch)
     optimizer = tf_keras.optimizers.Adam(schedule, jit_compile=False)
     # XLA on a CPU is some 15 times slower than TensorFlow's own kernels here.
-    quantized.compile(optimizer, tf_keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+    loss = loss or tf_keras.losses.CategoricalCrossentropy(from_logits=True)
+    quantized.compile(optimizer, loss, jit_compile=False)
     optimizer.build(quantized.trainable_variables)
 
     state = _State(quantized, optimizer, saved, settings)
     start = state.restore(arrays) if arrays else 0
-    if start == 0 and validation is not None:
-        state.offer(0, accuracy(quantized, *validation))
+    if start == 0 and score is not None:
+        state.offer(0, score(quantized))
     for epoch in range(start, epochs):
         quantized.reset_metrics()
         bar = tqdm(
@@ -134,14 +138,14 @@ def fine_tune(
         if not np.isfinite(figures["loss"]):
             raise DataError(f"QAT epoch {epoch + 1}: no batches, or a loss that is not finite: lower the learning rate")
         entry = {"epoch": epoch + 1.0, "loss": float(figures["loss"]), "learning_rate": float(optimizer.lr.numpy())}
-        if validation is not None:
-            entry["val_accuracy"] = accuracy(quantized, *validation)
-            state.offer(epoch + 1, entry["val_accuracy"])
+        if score is not None:
+            entry["validation_score"] = score(quantized)
+            state.offer(epoch + 1, entry["validation_score"])
         state.history.append(entry)
         logger.info("QAT %s", entry)
         state.save(epoch + 1)
     state.take_best()
-    return FineTuned(quantized, state.best_epoch, state.best_accuracy, state.history)
+    return FineTuned(quantized, state.best_epoch, state.best_score, state.history)
 
 
 def accuracy(model: Any, x: FloatArray, y: npt.NDArray[Any]) -> float:
@@ -158,12 +162,12 @@ class _State:
         self._model, self._optimizer, self._path, self._settings = model, optimizer, path, settings
         self.history: list[dict[str, float]] = []
         self.best_epoch: int | None = None
-        self.best_accuracy: float | None = None
+        self.best_score: float | None = None
         self._best: list[npt.NDArray[Any]] | None = None
 
     def offer(self, epoch: int, value: float) -> None:
-        if self.best_accuracy is None or value > self.best_accuracy:
-            self.best_epoch, self.best_accuracy, self._best = epoch, value, self._model.get_weights()
+        if self.best_score is None or value > self.best_score:
+            self.best_epoch, self.best_score, self._best = epoch, value, self._model.get_weights()
 
     def take_best(self) -> None:
         if self._best is not None:
@@ -178,7 +182,7 @@ class _State:
         for key in self.history[0]:
             arrays[f"history_{key}"] = np.array([entry[key] for entry in self.history])
         if self._best is not None:
-            arrays |= {"best_epoch": np.array(self.best_epoch), "best_accuracy": np.array(self.best_accuracy)}
+            arrays |= {"best_epoch": np.array(self.best_epoch), "best_score": np.array(self.best_score)}
             arrays |= _numbered("best", self._best)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
@@ -196,7 +200,7 @@ class _State:
         names = [key.removeprefix("history_") for key in keys]
         self.history = [dict(zip(names, map(float, row), strict=True)) for row in columns]
         if "best_epoch" in arrays:
-            self.best_epoch, self.best_accuracy = int(arrays["best_epoch"]), float(arrays["best_accuracy"])
+            self.best_epoch, self.best_score = int(arrays["best_epoch"]), float(arrays["best_score"])
             self._best = _listed("best", arrays)
         return int(arrays["epoch"])
 
@@ -234,12 +238,15 @@ def _digest(arrays: list[npt.NDArray[Any]]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _first(batches: Iterable[tuple[FloatArray, FloatArray]], count: int, model: Any) -> list[FloatArray]:
-    """The inputs of the first batches, after a look at their form."""
+def _first(
+    batches: Iterable[tuple[FloatArray, FloatArray]], count: int, model: Any, *, has_loss: bool
+) -> list[FloatArray]:
+    """The inputs of the first batches, after a look at their form; what a given loss takes is its own matter."""
     taken: list[FloatArray] = []
     classes = int(model.output_shape[-1])
     for x, y in batches:
-        if x.shape[1:] != tuple(model.input_shape[1:]) or y.shape != (len(x), classes):
+        fits = len(y) == len(x) if has_loss else y.shape == (len(x), classes)
+        if x.shape[1:] != tuple(model.input_shape[1:]) or not fits:
             raise DataError(
                 f"a training batch has x {x.shape} and y {y.shape}, where the model takes x "
                 f"(n, {', '.join(map(str, model.input_shape[1:]))}) and y (n, {classes})"

@@ -14,8 +14,9 @@ from training.architectures.expression_net import build_expression_net
 from training.datasets.cleaning import CleaningReport, clean_training
 from training.datasets.face_batches import FaceBatches, as_input
 from training.datasets.fer2013 import LABELS, FaceSet
-from training.fit import Progress, Validation, fit
-from training.recipe import Recipe, Targets
+from training.evaluation.metrics import negative_log_likelihood
+from training.fit import Progress, fit
+from training.recipe import ExpressionRecipe, Targets
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,23 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
+class FaceValidation:
+    """Faces that choose among epochs."""
+
+    inputs: npt.NDArray[np.float32]
+    """(n, 48, 48, 1), 0 to 1."""
+    labels: npt.NDArray[np.int64]
+
+    metric = "accuracy"
+
+    def score(self, model: keras.Model) -> tuple[float, float]:
+        """Accuracy, 0 to 1, and mean cross-entropy in nats."""
+        logits = np.asarray(model.predict(self.inputs, batch_size=256, verbose=0))
+        accuracy = float((logits.argmax(axis=1) == self.labels).mean())
+        return accuracy, negative_log_likelihood(logits, self.labels)
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What one run learns from and is chosen by."""
 
@@ -41,7 +59,7 @@ class TrainingData:
     """(n, 48, 48), cleaned."""
     targets: npt.NDArray[np.float32]
     """(n, 7) what the network is asked to answer."""
-    validation: Validation
+    validation: FaceValidation
     cleaning: CleaningReport
 
 
@@ -49,7 +67,7 @@ def prepare(sets: dict[str, FaceSet], targets: Targets) -> TrainingData:
     """Clean the training faces and mix their targets from labels and votes."""
     faces, labels, report = clean_training(sets)
     logger.info("cleaned: %s", report.as_dict())
-    validation = Validation(as_input(sets["validation"].images), sets["validation"].labels)
+    validation = FaceValidation(as_input(sets["validation"].images), sets["validation"].labels)
     return TrainingData(faces.images, mix_targets(labels, faces.votes, targets), validation, report)
 
 
@@ -88,7 +106,9 @@ def mix_targets(
     return result
 
 
-def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool) -> tuple[keras.Model, Progress]:
+def train_float(
+    recipe: ExpressionRecipe, data: TrainingData, out: Path, *, progress: bool
+) -> tuple[keras.Model, Progress]:
     """Train the float model, round by round, or go on where an earlier run in `out` was stopped.
 
     Returns
@@ -120,10 +140,11 @@ def train_float(recipe: Recipe, data: TrainingData, out: Path, *, progress: bool
                 batches,
                 data.validation,
                 schedule,
+                loss=keras.losses.CategoricalCrossentropy(from_logits=True),
                 recipe=common | so_far,
                 checkpoint=out / ("checkpoint.npz" if not number else f"checkpoint_{number + 1}.npz"),
                 progress=progress,
             )
         )
-        model.set_weights(max(rounds, key=lambda each: each.best_accuracy).best)
-    return model, max(rounds, key=lambda each: each.best_accuracy)
+        model.set_weights(max(rounds, key=lambda each: each.best_score).best)
+    return model, max(rounds, key=lambda each: each.best_score)

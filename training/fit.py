@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -18,8 +19,6 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from edge.errors import DataError
-from training.datasets.face_batches import FaceBatches
-from training.evaluation.metrics import negative_log_likelihood
 from training.recipe import Schedule
 
 logger = logging.getLogger(__name__)
@@ -39,33 +38,40 @@ class Progress:
     """Epochs that are done."""
     average: Weights = field(default_factory=list)
     best: Weights = field(default_factory=list)
-    best_accuracy: float = -1.0
+    best_score: float = -1.0
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    """One entry an epoch: loss, learning_rate, validation_accuracy, validation_loss."""
+    """One entry an epoch: loss, learning_rate, validation_score and, where there is one, validation_loss."""
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Faces that choose among epochs; never the test split."""
+class Batches(Protocol):
+    """One epoch's batches by index: the same for the same epoch and index, so that a resumed run is the same run."""
 
-    inputs: npt.NDArray[np.float32]
-    """(n, 48, 48, 1), 0 to 1."""
-    labels: npt.NDArray[np.int64]
+    epoch: int
+    """Counted from 0; set before an epoch's first batch is taken."""
 
-    def score(self, model: keras.Model) -> tuple[float, float]:
-        """Accuracy, 0 to 1, and mean cross-entropy in nats."""
-        logits = np.asarray(model.predict(self.inputs, batch_size=256, verbose=0))
-        accuracy = float((logits.argmax(axis=1) == self.labels).mean())
-        return accuracy, negative_log_likelihood(logits, self.labels)
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+
+
+class Validation(Protocol):
+    """What chooses among epochs; never the test split."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the score, such as 'accuracy'."""
+
+    def score(self, model: keras.Model) -> tuple[float, float | None]:
+        """The score, higher is better, and the loss where there is one."""
 
 
 def fit(
     model: keras.Model,
-    batches: FaceBatches,
+    batches: Batches,
     validation: Validation,
     schedule: Schedule,
     *,
+    loss: keras.losses.Loss | Callable[[Any, Any], Any],
     recipe: dict[str, Any],
     checkpoint: Path,
     progress: bool = True,
@@ -82,6 +88,8 @@ def fit(
         What the averaged weights are scored on after each epoch.
     schedule
         Epochs, rates, averaging, patience.
+    loss
+        Of targets and outputs.
     recipe
         The whole recipe: a checkpoint of another recipe is refused.
     checkpoint
@@ -110,7 +118,7 @@ def fit(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     # XLA is some fifteen times slower than oneDNN's kernels for convolutions on a CPU.
-    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
+    model.compile(optimizer, loss, jit_compile=False)
     optimizer.build(model.trainable_variables)
 
     state = Progress(recipe)
@@ -120,25 +128,29 @@ def fit(
         logger.info("going on from %s after %d epochs", checkpoint, state.epoch)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     while state.epoch < schedule.epochs and not _is_out_of_patience(state, schedule):
-        loss = _epoch(model, batches, state, schedule, progress=progress)
+        training_loss = _epoch(model, batches, state, schedule, progress=progress)
         trained = model.get_weights()
         if state.average:
             model.set_weights(state.average)
-        accuracy, validation_loss = validation.score(model)
-        if accuracy > state.best_accuracy:
-            state.best, state.best_accuracy, state.best_epoch = model.get_weights(), accuracy, state.epoch
+        score, validation_loss = validation.score(model)
+        if score > state.best_score:
+            state.best, state.best_score, state.best_epoch = model.get_weights(), score, state.epoch
         model.set_weights(trained)
-        state.history.append(
-            {
-                "epoch": state.epoch,
-                "loss": loss,
-                "learning_rate": float(rate(optimizer.iterations)),
-                "validation_accuracy": accuracy,
-                "validation_loss": validation_loss,
-            }
-        )
+        entry = {
+            "epoch": state.epoch,
+            "loss": training_loss,
+            "learning_rate": float(rate(optimizer.iterations)),
+            "validation_score": score,
+        }
+        if validation_loss is not None:
+            entry["validation_loss"] = validation_loss
+        state.history.append(entry)
         # The curves first: whatever a checkpoint tells of, they show.
-        plot_history(state.history, checkpoint.with_name(checkpoint.stem.replace("checkpoint", "curves") + ".png"))
+        plot_history(
+            state.history,
+            validation.metric,
+            checkpoint.with_name(checkpoint.stem.replace("checkpoint", "curves") + ".png"),
+        )
         _save(checkpoint, model, optimizer, state)
         logger.info("%s", state.history[-1])
     model.set_weights(state.best)
@@ -149,7 +161,7 @@ def _is_out_of_patience(state: Progress, schedule: Schedule) -> bool:
     return 0 < schedule.patience <= state.epoch - state.best_epoch
 
 
-def _epoch(model: keras.Model, batches: FaceBatches, state: Progress, schedule: Schedule, *, progress: bool) -> float:
+def _epoch(model: keras.Model, batches: Batches, state: Progress, schedule: Schedule, *, progress: bool) -> float:
     """One pass over the data; returns its mean loss and counts the epoch as done."""
     batches.epoch = state.epoch
     total = 0.0
@@ -161,7 +173,7 @@ def _epoch(model: keras.Model, batches: FaceBatches, state: Progress, schedule: 
             if schedule.average_decay and done % AVERAGE_EVERY == 0:
                 _average(state, model, schedule.average_decay, done)
             bar.update()
-            bar.set_postfix(best=f"{max(state.best_accuracy, 0):.4f}", refresh=False)
+            bar.set_postfix(best=f"{max(state.best_score, 0):.4f}", refresh=False)
     if not np.isfinite(total):
         raise DataError(
             f"epoch {state.epoch + 1}: the loss is not finite; lower schedule.learning_rate in the recipe and name "
@@ -195,7 +207,7 @@ def _save(path: Path, model: keras.Model, optimizer: keras.Optimizer, state: Pro
     notes = {
         "recipe": state.recipe,
         "epoch": state.epoch,
-        "best_accuracy": state.best_accuracy,
+        "best_score": state.best_score,
         "best_epoch": state.best_epoch,
         "history": state.history,
     }
@@ -231,7 +243,7 @@ def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer, recipe:
         epoch=notes["epoch"],
         average=groups["average"],
         best=groups["best"],
-        best_accuracy=notes["best_accuracy"],
+        best_score=notes["best_score"],
         best_epoch=notes["best_epoch"],
         history=notes["history"],
     )
@@ -245,19 +257,20 @@ def _advance_dropout(model: keras.Model, steps: int) -> None:
             layer.seed_generator.state.assign(np.array([seed, steps], np.uint32))
 
 
-def plot_history(history: list[dict[str, float]], path: Path) -> None:
-    """Write loss and validation accuracy by epoch as a PNG."""
+def plot_history(history: list[dict[str, float]], metric: str, path: Path) -> None:
+    """Write loss and validation score by epoch as a PNG."""
     from matplotlib.figure import Figure
 
     epochs = [entry["epoch"] for entry in history]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(epochs, [entry["loss"] for entry in history], label="training (augmented, soft targets)")
-    left.plot(epochs, [entry["validation_loss"] for entry in history], label="validation")
-    left.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="Loss")
+    left.plot(epochs, [entry["loss"] for entry in history], label="training (augmented)")
+    if all("validation_loss" in entry for entry in history):
+        left.plot(epochs, [entry["validation_loss"] for entry in history], label="validation")
+    left.set(xlabel="epoch", ylabel="loss", title="Loss")
     left.legend(frameon=False)
-    right.plot(epochs, [entry["validation_accuracy"] for entry in history], color="tab:green")
-    right.set(xlabel="epoch", ylabel="accuracy", title="Validation accuracy (averaged weights)")
+    right.plot(epochs, [entry["validation_score"] for entry in history], color="tab:green")
+    right.set(xlabel="epoch", ylabel=metric, title=f"Validation {metric} (averaged weights)")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

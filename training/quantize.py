@@ -16,7 +16,7 @@ from training.datasets.fer2013 import LABELS
 from training.evaluation.metrics import probabilities_of
 from training.expression import DATA_TERMS, LIMITS, TrainingData
 from training.fit import Progress
-from training.recipe import Recipe
+from training.recipe import ExpressionRecipe, Recipe
 
 QAT_SEED_STEP = 1000
 """Added to the recipe's seed, so that fine-tuning does not see the float training's batches again."""
@@ -32,7 +32,14 @@ class Written:
 
 
 def quantize_expression(
-    recipe: Recipe, model: keras.Model, state: Progress, data: TrainingData, out: Path, models: Path, *, progress: bool
+    recipe: ExpressionRecipe,
+    model: keras.Model,
+    state: Progress,
+    data: TrainingData,
+    out: Path,
+    models: Path,
+    *,
+    progress: bool,
 ) -> Written:
     """Fine-tune with fake quantisation (or calibrate alone), export, verify, and write file and manifest.
 
@@ -69,7 +76,7 @@ def quantize_expression(
             epochs=options.epochs,
             learning_rate=options.learning_rate,
             steps_per_epoch=len(batches),
-            validation=(data.validation.inputs, data.validation.labels),
+            score=lambda model: qat.accuracy(model, data.validation.inputs, data.validation.labels),
             checkpoint=out,
             progress=progress,
         )
@@ -97,22 +104,26 @@ def quantize_expression(
         version=recipe.version,
         parameters=cost.parameters(model),
         multiply_adds=cost.multiply_adds(model),
-        training={
-            "recipe": recipe.name,
-            "seed": recipe.seed,
-            "settings": recipe.as_dict(),
-            "data": DATA_TERMS,
-            "cleaning": data.cleaning.as_dict(),
-            "epochs": state.epoch,
-            "kept_epoch": state.best_epoch,
-            "validation_accuracy_float": round(state.best_accuracy, 4),
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-        },
+        training=training_notes(recipe, state, DATA_TERMS)
+        | {"cleaning": data.cleaning.as_dict(), "validation_accuracy_float": round(state.best_score, 4)},
         quantization=note | {"agreement_on_validation": found.as_dict()},
         limits=LIMITS,
     )
     return Written(path, f"names what the float model names on {found.top1:.2%} of the validation faces")
+
+
+def training_notes(recipe: Recipe, state: Progress, data: str) -> dict[str, Any]:
+    """What a manifest keeps of a run; `data` names the data and their terms."""
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "settings": recipe.as_dict(),
+        "data": data,
+        "epochs": state.epoch,
+        "kept_epoch": state.best_epoch,
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
 
 
 def _distilled(batches: FaceBatches, epoch: int, teacher: keras.Model, part: float) -> Iterator[Batch]:

@@ -60,7 +60,7 @@ def tune(trained: Trained, batches: Epochs, **options: Any) -> qat.FineTuned:
     tf_keras.utils.set_random_seed(3)
     held = slice(-trained.held, None)
     settings: dict[str, Any] = {"epochs": 3, "learning_rate": 1e-3, "steps_per_epoch": STEPS, "progress": False}
-    settings |= {"validation": (trained.x[held], trained.classes[held])}
+    settings["score"] = lambda model: qat.accuracy(model, trained.x[held], trained.classes[held])
     return qat.fine_tune(trained.legacy, batches, **(settings | options))
 
 
@@ -127,9 +127,9 @@ def test_the_file_computes_what_was_trained(files: dict[str, Path], tuned: qat.F
 
 def test_qat_keeps_the_best_weights(tuned: qat.FineTuned, trained: Trained) -> None:
     x, classes = held_out(trained)
-    accuracies = [entry["val_accuracy"] for entry in tuned.history]
+    accuracies = [entry["validation_score"] for entry in tuned.history]
     assert [entry["epoch"] for entry in tuned.history] == [1, 2, 3]
-    assert tuned.best_accuracy == qat.accuracy(tuned.model, x, classes) >= max(accuracies)
+    assert tuned.best_score == qat.accuracy(tuned.model, x, classes) >= max(accuracies)
     rates = [entry["learning_rate"] for entry in tuned.history]
     assert rates[0] > rates[1] > rates[2] >= 0
 

@@ -15,9 +15,9 @@ import keras
 
 from tests.training.conftest import pattern_faces
 from training.datasets.face_batches import Batch, FaceBatches, as_input
-from training.expression import mix_targets
-from training.fit import Progress, Validation, fit
-from training.recipe import Augmentation, Recipe, Schedule, Targets
+from training.expression import FaceValidation, mix_targets
+from training.fit import Progress, fit
+from training.recipe import Augmentation, ExpressionRecipe, Schedule, Targets
 
 STEPS = 12
 EPOCHS = 6
@@ -66,9 +66,10 @@ def train(
     state = fit(
         model,
         batches(images, targets, augmentation or Augmentation(), batch_size=plan.batch_size, seed=3),
-        Validation(as_input(held), held_labels),
+        FaceValidation(as_input(held), held_labels),
         plan,
-        recipe=recipe or Recipe(schedule=plan).as_dict(),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        recipe=recipe or ExpressionRecipe(schedule=plan).as_dict(),
         checkpoint=checkpoint,
         progress=False,
     )

@@ -12,15 +12,16 @@ import keras
 
 from converter import cost
 from training.architectures.expression_net import build_expression_net
-from training.recipe import read_recipe, recipe_names
+from training.recipe import ExpressionRecipe, read_recipe
 
 pytestmark = pytest.mark.tensorflow
 
 
-@pytest.mark.parametrize("name", recipe_names())
-def test_the_networks_of_all_recipes_are_small_enough(name: str) -> None:
+def test_the_network_that_ships_is_small_enough() -> None:
     """At most 1.3 M parameters and 45 M multiply-adds: what a small board can bear many times a second."""
-    options = read_recipe(name).network
+    recipe = read_recipe("expression")
+    assert isinstance(recipe, ExpressionRecipe)
+    options = recipe.network
     model = build_expression_net(width=options.width, dropout=options.dropout)
     assert 100_000 < cost.parameters(model) <= 1_300_000
     assert 1_000_000 < cost.multiply_adds(model) <= 45_000_000

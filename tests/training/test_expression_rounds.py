@@ -7,9 +7,8 @@ import pytest
 
 from training.datasets.cleaning import CleaningReport
 from training.datasets.face_batches import as_input
-from training.expression import TrainingData, train_float
-from training.fit import Validation
-from training.recipe import Network, Recipe, Schedule
+from training.expression import FaceValidation, TrainingData, train_float
+from training.recipe import ExpressionRecipe, Network, Schedule
 
 pytestmark = pytest.mark.tensorflow
 
@@ -21,11 +20,11 @@ def test_a_further_round_goes_on_from_the_best_weights_and_is_resumed(tmp_path: 
     data = TrainingData(
         images,
         np.eye(7, dtype=np.float32)[labels],
-        Validation(as_input(images), labels),
+        FaceValidation(as_input(images), labels),
         CleaningReport(56, 0, 0, 0, 0, 56),
     )
     schedule = Schedule(epochs=1, batch_size=28, warmup_epochs=0)
-    one = Recipe(network=Network(width=0.25), schedule=schedule)
+    one = ExpressionRecipe(network=Network(width=0.25), schedule=schedule)
     two = one.model_copy(update={"further": [Schedule(epochs=2, batch_size=28, warmup_epochs=0)]})
     train_float(one, data, tmp_path, progress=False)
     first = (tmp_path / "checkpoint.npz").read_bytes()

@@ -26,8 +26,9 @@ from edge.errors import DataError
 from tests.training.conftest import pattern_faces
 from tests.training.fit_harness import EPOCHS, RATE, STEPS, network, schedule, train
 from training.datasets.face_batches import Batch, FaceBatches, as_input
-from training.fit import Progress, Validation, fit
-from training.recipe import Augmentation, Recipe
+from training.expression import FaceValidation
+from training.fit import Progress, fit
+from training.recipe import Augmentation, ExpressionRecipe
 
 pytestmark = pytest.mark.tensorflow
 
@@ -67,8 +68,8 @@ def test_it_learns(whole: tuple[Path, keras.Model, Progress]) -> None:
     path, model, state = whole
     assert state.epoch == EPOCHS
     assert [entry["epoch"] for entry in state.history] == list(range(1, EPOCHS + 1))
-    assert state.history[0]["validation_accuracy"] < 0.8
-    assert state.best_accuracy > 0.95
+    assert state.history[0]["validation_score"] < 0.8
+    assert state.best_score > 0.95
     assert 1 < state.best_epoch < EPOCHS
     assert state.history[-1]["loss"] < state.history[0]["loss"]
     rates = [entry["learning_rate"] for entry in state.history]
@@ -78,9 +79,9 @@ def test_it_learns(whole: tuple[Path, keras.Model, Progress]) -> None:
 
     # The model is left with the best weights, and has the accuracy that is told of them.
     images, labels = pattern_faces(10, seed=1)
-    accuracy, _ = Validation(as_input(images), labels).score(model)
-    assert accuracy == state.best_accuracy == state.history[state.best_epoch - 1]["validation_accuracy"]
-    assert state.best_accuracy == max(entry["validation_accuracy"] for entry in state.history)
+    accuracy, _ = FaceValidation(as_input(images), labels).score(model)
+    assert accuracy == state.best_score == state.history[state.best_epoch - 1]["validation_score"]
+    assert state.best_score == max(entry["validation_score"] for entry in state.history)
 
     picture = cv2.imread(str(path.with_name("curves.png")))
     assert path.with_name("curves.png").read_bytes().startswith(b"\x89PNG")
@@ -96,7 +97,7 @@ def test_the_score_is_accuracy_and_cross_entropy() -> None:
     model.layers[-1].set_weights([np.array([[2.0, 0.0]]), np.array([-1.0, 0.0])])
     faces = np.stack([np.zeros((48, 48, 1)), np.ones((48, 48, 1)), np.ones((48, 48, 1))]).astype(np.float32)
     # Logits (-1, 0), (1, 0), (1, 0) for the labels 1, 0, 1.
-    accuracy, loss = Validation(faces, np.array([1, 0, 1])).score(model)
+    accuracy, loss = FaceValidation(faces, np.array([1, 0, 1])).score(model)
     assert accuracy == pytest.approx(2 / 3)
     assert loss == pytest.approx((2 * np.log(1 + np.exp(-1)) + np.log(1 + np.exp(1))) / 3)
 
@@ -213,9 +214,10 @@ def test_fewer_faces_than_a_batch(tmp_path: Path) -> None:
         fit(
             network(),
             FaceBatches(images, np.eye(7, dtype=np.float32)[labels], Augmentation(), batch_size=8, seed=0),
-            Validation(as_input(images), labels),
+            FaceValidation(as_input(images), labels),
             schedule(),
-            recipe=Recipe().as_dict(),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            recipe=ExpressionRecipe().as_dict(),
             checkpoint=tmp_path / "c.npz",
         )
 
