@@ -1,7 +1,9 @@
-"""Measure an expression model on labelled faces, calibrate it, and write the figures where they belong.
+"""Measure a model on labelled data, calibrate it, and write the figures where they belong.
 
-MODEL is a .keras file, or a .tflite file, which is run face by face as the device does it. DIR holds fer2013.csv
-(with fer2013new.csv beside it the agreement with FER+ is told too) or folders train/<class>/, validation/, test/.
+For an expression model, MODEL is a .keras file, or a .tflite file, which is run face by face as the device does it, and
+DIR holds fer2013.csv (with fer2013new.csv beside it the agreement with FER+ is told too) or folders train/<class>/,
+validation/, test/. For a face detector's .tflite file, told by its manifest, DIR holds train.csv, train_ignore.csv and
+images/; the photographs of the sources that its recipe held out are searched.
 
 Choose between models on 'validation' (FER-2013's PublicTest), the default. 'test' (PrivateTest) is to be scored once,
 when every choice has been made: whoever looks at it to choose has no test set any more.
@@ -13,6 +15,7 @@ examples:
   affect-edge evaluate run1/best.keras --data fer2013/
   affect-edge evaluate expression.tflite --data fer2013/ --calibrate --out figures/
   affect-edge evaluate expression.tflite --data fer2013/ --split test --float best.keras --write-manifest
+  affect-edge evaluate face_near.tflite --data photographs/ --float runs/face_near/face_near.keras
 """
 
 from __future__ import annotations
@@ -24,26 +27,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import AffectEdgeError, MissingDependencyError, ModelError
-from edge.inference.manifest import Calibration, manifest_path
+from edge.inference.manifest import Calibration, manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from training.datasets.fer2013 import FaceSet
     from training.evaluation.predict import FaceModel
     from training.evaluation.report import Report
 
-HELP = "measure and calibrate an expression model on labelled faces"
+HELP = "measure a model on labelled data, calibrate it"
 
 TEST_NOTE = "note: the test split is to be scored once, after every choice has been made on validation"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the .keras or .tflite file")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of fer2013.csv, or of folders")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the labelled data")
     parser.add_argument(
         "--split",
         choices=("validation", "test"),
         default="validation",
-        help="faces to score; 'test' is to be touched once, after all choices (default: validation)",
+        help="what to score; 'test' is to be touched once, after all choices (default: validation)",
     )
     parser.add_argument(
         "--calibrate", action="store_true", help="fit temperature and 'unsure' on validation, keep them"
@@ -72,6 +75,14 @@ def run(arguments: argparse.Namespace) -> int:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(error.name or "scikit-learn", "train", "evaluation") from None
+    if arguments.out:
+        _make_folder(arguments.out)
+    if arguments.split == "test":
+        print(TEST_NOTE, file=sys.stderr)
+    if _is_detector(arguments.model):
+        from training.commands import evaluate_detector
+
+        return evaluate_detector.run(arguments, _command(arguments))
     from training.datasets.fer2013 import read_faces
     from training.evaluation.predict import open_face_model
 
@@ -81,16 +92,17 @@ def run(arguments: argparse.Namespace) -> int:
             f"{manifest_path(model.path)}: no manifest of {model.path.name} to write into; convert it first"
         )
     float_model = open_face_model(arguments.float_model) if arguments.float_model else None
-    if arguments.out:
-        _make_folder(arguments.out)
-    if arguments.split == "test":
-        print(TEST_NOTE, file=sys.stderr)
-        if model.manifest and "test" in model.manifest.evaluation:
-            print("note: this model's manifest already holds figures of the test split", file=sys.stderr)
+    if arguments.split == "test" and model.manifest and "test" in model.manifest.evaluation:
+        print("note: this model's manifest already holds figures of the test split", file=sys.stderr)
     sets = read_faces(arguments.data, progress=_progress(arguments))
     report = _evaluate(arguments, model, float_model, sets)
     print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) if arguments.json else report.as_text())
     return 0
+
+
+def _is_detector(model: Path) -> bool:
+    manifest = manifest_path(model)
+    return model.suffix == ".tflite" and manifest.is_file() and read_manifest(manifest).task == "face-detection"
 
 
 def _evaluate(

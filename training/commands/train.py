@@ -5,9 +5,12 @@ RECIPE is the name of a recipe that comes along or a .toml file. A run keeps eve
 float model, the curves as PNG, and the int8 file with its manifest.
 
 For 'expression', DIR holds fer2013.csv (and fer2013new.csv, FER+'s votes, which help), or train/<class>/*.jpg folders.
+For 'face_near' and 'face_far', DIR holds train.csv (boxes and landmarks), train_ignore.csv and images/; face_far begins
+with the weights of face_near, whose run has to lie beside its own.
 
 examples:
   affect-edge train expression --data fer2013/                     two cores take one to two hours
+  affect-edge train face_near --data photographs/ && affect-edge train face_far --data photographs/
   affect-edge train expression --data fer2013/ --epochs 1 --out /tmp/try     see that everything works
   affect-edge train mine.toml --data fer2013/ --models models/expression     write the model into a checkout
 then:
@@ -22,6 +25,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+    from training.fit import Progress
+    from training.quantize import Written
+    from training.recipe import DetectorRecipe, ExpressionRecipe, Recipe
 
 HELP = "train a model from a recipe, quantise it, export int8"
 
@@ -41,40 +52,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from training.recipe import override, read_recipe
+    from training.recipe import DetectorRecipe, override, read_recipe
 
     recipe = override(
         read_recipe(arguments.recipe), epochs=arguments.epochs, qat_epochs=arguments.qat_epochs, seed=arguments.seed
     )
     _require_packages()
-    from training.datasets.fer2013 import read_faces
-
-    progress = not arguments.quiet and sys.stderr.isatty()
-    faces = read_faces(arguments.data, progress=progress)
-    out: Path = arguments.out or Path("runs") / recipe.name
-    models: Path = arguments.models or out
-    for folder in (out, models):
-        with _writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-
     from converter import environment
 
     # Before anything imports TensorFlow: legacy Keras has to stand behind tf.keras for the quantisation.
     environment.prepare()
+    out: Path = arguments.out or Path("runs") / recipe.name
+    models: Path = arguments.models or out
+    progress = not arguments.quiet and sys.stderr.isatty()
+    if isinstance(recipe, DetectorRecipe):
+        return _train_detector(recipe, arguments.data, out, models, progress=progress)
+    return _train_expression(recipe, arguments.data, out, models, progress=progress)
+
+
+def _train_expression(recipe: ExpressionRecipe, folder: Path, out: Path, models: Path, *, progress: bool) -> int:
+    from training.datasets.fer2013 import read_faces
+
+    faces = read_faces(folder, progress=progress)
+    _make_folders(out, models)
     from training import expression, quantize
 
     data = expression.prepare(faces, recipe.targets)
     print(f"training on {len(data.images)} faces, cleaned: {data.cleaning.as_dict()}")
-    float_model = out / f"{recipe.name}.keras"
     with _writing(out):
         model, state = expression.train_float(recipe, data, out, progress=progress)
-        model.save(float_model)
-    print(f"{float_model}: validation accuracy {state.best_accuracy:.4f}, epoch {state.best_epoch} of {state.epoch}")
-    with _writing(out):
+        _save_float(model, recipe, state, data.validation.metric, out)
         written = quantize.quantize_expression(recipe, model, state, data, out, models, progress=progress)
-    print(f"{written.path}: {written.path.stat().st_size} bytes, {written.summary}")
-    print(f"next: affect-edge evaluate {written.path} --data {arguments.data} --calibrate --write-manifest")
+    _tell(written, f"--data {folder} --calibrate --write-manifest")
     return 0
+
+
+def _train_detector(recipe: DetectorRecipe, folder: Path, out: Path, models: Path, *, progress: bool) -> int:
+    from training import detector, quantize_detector
+
+    data = detector.prepare(folder, recipe, progress=progress)
+    start = out.parent / recipe.start / f"{recipe.start}.keras" if recipe.start else None
+    _make_folders(out, models)
+    print(f"training on {len(data.photos)} photographs, choosing by {len(data.validation.photos)}")
+    with _writing(out):
+        model, state = detector.train_float(recipe, data, out, start=start, progress=progress)
+        _save_float(model, recipe, state, data.validation.metric, out)
+        written = quantize_detector.quantize_detector(recipe, model, state, data, out, models, progress=progress)
+    _tell(written, f"--data {folder} --write-manifest")
+    return 0
+
+
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def _save_float(model: keras.Model, recipe: Recipe, state: Progress, metric: str, out: Path) -> None:
+    import keras
+
+    path = out / f"{recipe.name}.keras"
+    # Without what it was compiled with: a loss of our own could not be read back elsewhere.
+    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    print(f"{path}: validation {metric} {state.best_score:.4f}, epoch {state.best_epoch} of {state.epoch}")
+
+
+def _tell(written: Written, evaluation: str) -> None:
+    print(f"{written.path}: {written.path.stat().st_size} bytes, {written.summary}")
+    print(f"next: affect-edge evaluate {written.path} {evaluation}")
 
 
 def _require_packages() -> None:

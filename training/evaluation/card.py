@@ -39,10 +39,15 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield "## The file"
     yield ""
-    side = manifest.input.shape[1]
+    height, width = manifest.input.shape[1:3]
     yield f"- `{manifest.file}`: {size}; sha256 `{manifest.sha256}`"
-    yield f"- input: one grey face, {side}x{side} pixels, {manifest.input.dtype}"
-    yield f"- output: {manifest.output.dtype} logits of {', '.join(manifest.labels)}"
+    if detection := manifest.detection:
+        yield f"- input: one grey picture, {width}x{height} pixels, {manifest.input.dtype}"
+        yield f"- output: {manifest.output.dtype}, {manifest.output.shape[1]} cells of face, box, landmarks"
+        yield f"- a face from a score of {detection.threshold:.3f} on (fitted on {detection.fitted_on})"
+    else:
+        yield f"- input: one grey face, {width}x{height} pixels, {manifest.input.dtype}"
+        yield f"- output: {manifest.output.dtype} logits of {', '.join(manifest.labels)}"
     calibration = manifest.calibration
     if calibration.fitted_on:
         yield (
@@ -55,10 +60,15 @@ def _lines(manifest: Manifest) -> Iterator[str]:
             f"- quantisation: {quantization['method']}; on {agreement['samples']:,} validation faces it names what the "
             f"float model names in {agreement['top1']:.2%} of cases"
         )
+    if precision := quantization.get("average_precision_on_validation"):
+        yield (
+            f"- quantisation: {quantization['method']}; average precision {precision:.4f} on validation, "
+            f"{quantization['average_precision_on_validation_float']:.4f} in float"
+        )
     yield ""
     yield from _training_lines(manifest.training)
     for split, entry in manifest.evaluation.items():
-        yield from _evaluation_lines(split, entry)
+        yield from (_detection_lines if manifest.detection else _evaluation_lines)(split, entry)
 
 
 def _training_lines(training: dict[str, Any]) -> Iterator[str]:
@@ -74,8 +84,29 @@ def _training_lines(training: dict[str, Any]) -> Iterator[str]:
     if recipe := training.get("recipe"):
         yield (
             f"- recipe `{recipe}`, seed {training.get('seed')}, epoch {training.get('kept_epoch')} of "
-            f"{training.get('epochs')} kept by validation accuracy"
+            f"{training.get('epochs')} kept by its validation score"
         )
+    yield ""
+
+
+def _detection_lines(split: str, entry: dict[str, Any]) -> Iterator[str]:
+    protocol = entry["protocol"]
+    yield f"## Figures on {split} ({', '.join(entry['sources'])}: {entry['photographs']:,} photographs)"
+    yield ""
+    yield "| faces | count | average precision at IoU 0.5 | recall at 0.1 false alarms per picture |"
+    yield "|---|---|---|---|"
+    for name, row in entry["faces"].items():
+        yield f"| {name} | {row['faces']} | {row['average_precision']:.4f} | {row['recall']:.4f} |"
+    for name, row in (entry.get("float") or {}).items():
+        yield f"| {name}, float model | {row['faces']} | {row['average_precision']:.4f} | {row['recall']:.4f} |"
+    yield ""
+    if entry["landmark_error"] is not None:
+        yield f"Landmarks are off by {entry['landmark_error']:.1%} of the eyes' distance on average."
+    yield (
+        "The boxes and landmarks that this is measured against are those of another detector (YuNet), checked against "
+        "human boxes where those exist."
+    )
+    yield f"Protocol: `{protocol['command']}`, {protocol['runtime']}; {protocol['matching']}."
     yield ""
 
 
