@@ -3,7 +3,7 @@
 Average precision at an intersection over union of 0.5, and recall at one false alarm in ten photographs, for faces of
 at least 10 % and of at least 5 % of the photograph's width, each with the interval that holds 95 % of the values when
 the photographs are drawn anew (bootstrap). The time is the median for one stored photograph (longest side 128 to 320
-pixels) on one thread, reading included down to low scores; the detectors take turns.
+pixels) on one thread, at the threshold that each detector is used with; the detectors take turns.
 
 The boxes of the photographs are YuNet's (FACEDET.md of the data set): that favours YuNet, and the shape of its boxes.
 Others draw theirs wider or narrower, so one constant change of the box, the median over the validation photographs, is
@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks import face_scenes, measuring
+from benchmarks.bootstrap import intervals
 from benchmarks.box_fit import BoxFit, fit_boxes
 from benchmarks.detectors import PEERS, Absent, Detector, installed_detectors, ours, peers
 from edge.errors import ConfigError
@@ -39,7 +41,9 @@ RECIPE = "face_near"
 """Its [data] names the sources that are held out."""
 WIDTHS = (0.10, 0.05)
 """Least widths of the faces that count, as parts of the photograph's."""
-RESAMPLES = 200
+RESAMPLES = 1000
+TIMED = 100
+"""Photographs, about, that the time is taken for."""
 _WARMUP = 3
 
 
@@ -57,7 +61,8 @@ def measure(
     """Run the detectors over a split and score them."""
     photos = read_photos(folder, sources=held_out(split), progress=progress)
     marked = [mark(photo) for photo in photos]
-    found, seconds = _search(photos, detectors, progress)
+    found = _search(photos, detectors, progress)
+    seconds = _time(photos, detectors)
     fits = _fits(folder, split, marked, found, detectors, progress)
     rows = []
     for detector in detectors:
@@ -90,29 +95,25 @@ def measure(
     }
 
 
-def _search(
-    photos: Sequence[Photo], detectors: Sequence[Detector], progress: bool
-) -> tuple[dict[str, list[Found]], dict[str, np.ndarray]]:
-    """What each detector finds, photograph by photograph in turns, and how long it takes."""
+def _search(photos: Sequence[Photo], detectors: Sequence[Detector], progress: bool) -> dict[str, list[Found]]:
+    """What each detector finds, down to low scores."""
     from tqdm import tqdm
 
-    found: dict[str, list[Found]] = {detector.name: [Found(*_NOTHING)] * len(photos) for detector in detectors}
-
-    def search(detector: Detector, turn: int) -> None:
-        found[detector.name][turn] = detector.find(photos[turn].image)
-
-    warmup = min(_WARMUP, len(photos) - 1)
-    with tqdm(total=len(photos) + warmup, desc="search", unit="photo", disable=not progress) as bar:
-        seconds = measuring.interleaved(
-            {each.name: lambda turn, each=each: search(each, turn) for each in detectors},  # type: ignore[misc]
-            rounds=len(photos),
-            warmup=warmup,
-            advance=bar.update,
-        )
-    return found, seconds
+    found: dict[str, list[Found]] = {detector.name: [] for detector in detectors}
+    for photo in tqdm(photos, desc="search", unit="photo", disable=not progress):
+        for detector in detectors:
+            found[detector.name].append(detector.find(photo.image))
+    return found
 
 
-_NOTHING = (np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+def _time(photos: Sequence[Photo], detectors: Sequence[Detector]) -> dict[str, npt.NDArray[np.float64]]:
+    """Seconds that each detector takes as it is used, for some of the photographs, in turns."""
+    images = [photo.image for photo in photos[:: -(-len(photos) // TIMED)]]
+    calls: dict[str, Callable[[int], object]] = {
+        detector.name: lambda turn, use=detector.use: use(images[turn % len(images)])  # type: ignore[misc]
+        for detector in detectors
+    }
+    return measuring.interleaved(calls, rounds=len(images), warmup=_WARMUP)
 
 
 def _fits(
@@ -128,7 +129,7 @@ def _fits(
         photos = read_photos(folder, sources=held_out("validation"), progress=progress)
         photos = [photo for photo in photos if len(photo.boxes)]
         marked = [mark(photo) for photo in photos]
-        found, _ = _search(photos, others, progress)
+        found = _search(photos, others, progress)
     return {detector.name: fit_boxes(marked, found[detector.name]) for detector in others}
 
 
@@ -136,17 +137,11 @@ def _figures(
     marked: Sequence[Marked], drawn: Sequence[Found], fitted: Sequence[Found], width: float, resamples: int
 ) -> measuring.Results:
     figures = score_detections(marked, fitted, least_width=width)
-    random = np.random.default_rng(0)
-    drawn_anew = []
-    for _ in range(resamples):
-        picked = random.integers(len(marked), size=len(marked))
-        again = score_detections([marked[at] for at in picked], [fitted[at] for at in picked], least_width=width)
-        drawn_anew.append((again.average_precision, again.recall))
-    low, high = np.percentile(drawn_anew, [2.5, 97.5], axis=0).tolist()
+    precision, recall = intervals(marked, fitted, least_width=width, resamples=resamples)
     return {
         **figures.as_dict(),
-        "average_precision_95": [round(low[0], 4), round(high[0], 4)],
-        "recall_95": [round(low[1], 4), round(high[1], 4)],
+        "average_precision_95": [round(end, 4) for end in precision],
+        "recall_95": [round(end, 4) for end in recall],
         "recall_as_drawn": round(score_detections(marked, drawn, least_width=width).recall, 4),
     }
 

