@@ -52,8 +52,9 @@ class SearchSchedule:
 
 
 def person(face: Box) -> Box:
-    """Where the person to a face may move without a new face being there: head, shoulders, and all below.
+    """Where the person to a face may move without a new face being there: four faces wide, and all below.
 
-    Shoulders are some three faces wide; half a face above is hair.
+    A face from cheek to cheek is some 14 cm wide, shoulders and arms 50; a hand or a nod reaches a face's height above.
+    What enters in there is found when the interval is over.
     """
-    return Box(face.x - face.width, face.y - face.height // 2, 3 * face.width, 100 * face.height)
+    return Box(face.x - 3 * face.width // 2, face.y - face.height, 4 * face.width, 100 * face.height)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.observation import Image
 
@@ -22,18 +25,25 @@ def room() -> Image:
 
 
 def with_noise(image: Image, sigma: float, index: int) -> Image:
-    """The picture as frame `index` of a sensor with Gaussian noise, grey levels."""
-    noise = np.random.default_rng((2, index)).normal(0, sigma, image.shape[:2]).astype(np.float32)
-    return np.clip(image + noise[:, :, None], 0, 255).astype(np.uint8)
+    """The picture as frame `index` of a sensor with Gaussian noise, grey levels; eleven frames long, then again."""
+    noisy: Image = cv2.add(image, _noise(image.shape[:2], sigma, index % 11), dtype=cv2.CV_8U)
+    return noisy
+
+
+@cache
+def _noise(shape: tuple[int, ...], sigma: float, seed: int) -> npt.NDArray[np.int16]:
+    noise = np.random.default_rng((2, seed)).normal(0, sigma, shape)
+    return np.repeat(np.rint(noise).astype(np.int16)[:, :, None], 3, axis=2)
 
 
 def with_patch(image: Image, patch: Image, x: float, y: float) -> Image:
     """The picture with a patch whose top left corner is at a place between the pixels."""
-    canvas = image.copy()
+    canvas: Image = image.copy()
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
     cv2.warpAffine(patch, matrix, image.shape[1::-1], dst=canvas, borderMode=cv2.BORDER_TRANSPARENT)
     return canvas
 
 
 def in_light(image: Image, gain: float, offset: float = 0.0) -> Image:
-    return np.clip(image * gain + offset, 0, 255).astype(np.uint8)
+    lit: Image = np.clip(image * gain + offset, 0, 255).astype(np.uint8)
+    return lit

@@ -62,7 +62,7 @@ def test_a_patch_is_followed_to_a_fraction_of_a_pixel(side: int, gain: float) ->
 
 
 def test_the_demonstrations_face_is_followed_within_two_pixels() -> None:
-    source = DemoSource(width=640, height=480, fps=15, paced=False, frames=225)
+    source = DemoSource(width=640, height=480, fps=15, paced=False, frames=150)
     errors = []
     with source:
         for index, frame in enumerate(source):

@@ -82,8 +82,8 @@ def test_a_clock_that_jumps_back_is_followed_by_a_search_and_then_by_rest() -> N
     assert searched(schedule, 6, fps=30) == [0]
 
 
-def test_a_person_is_the_shoulders_and_all_below() -> None:
+def test_a_person_is_head_and_shoulders_and_all_below() -> None:
     body = person(Box(300, 100, 80, 100))
-    assert (body.x, body.x + body.width) == (220, 460)
-    assert body.y == 50
+    assert (body.x, body.x + body.width) == (180, 500)
+    assert body.y == 0
     assert body.y + body.height > 2160

@@ -56,3 +56,32 @@ def test_tracks_do_not_pile_up() -> None:
     for step in range(1000):
         numbers(tracker, step * 1.0, (0, 0, 100))
     assert len(tracker.alive) == 1
+
+
+def test_a_face_awaits_its_confirmation_as_long_as_it_is_seen() -> None:
+    tracker = FaceTracker()
+    numbers(tracker, 0.0, (0, 0, 100))
+    assert tracker.awaits(2)
+    tracker.update(faces((0, 0, 100)), 0.1, fresh=False)
+    assert tracker.awaits(2)
+    numbers(tracker, 0.2, (0, 0, 100))
+    assert not tracker.awaits(2)
+    numbers(tracker, 0.3, (0, 0, 100), (300, 0, 100))
+    assert tracker.awaits(2)
+    numbers(tracker, 0.4, (0, 0, 100))
+    assert not tracker.awaits(2)
+
+
+def test_a_face_that_was_believed_is_missed_for_as_long_as_its_track_may_continue() -> None:
+    tracker = FaceTracker(patience=1.0)
+    numbers(tracker, 0.0, (0, 0, 100))
+    numbers(tracker, 0.1, (0, 0, 100), (300, 0, 100))
+    assert not tracker.misses(2)
+    numbers(tracker, 0.2)
+    assert tracker.misses(2)
+    assert not tracker.misses(3)
+    numbers(tracker, 0.3, (0, 0, 100))
+    assert not tracker.misses(2)
+    numbers(tracker, 0.4)
+    numbers(tracker, 1.5)
+    assert not tracker.misses(2)
