@@ -41,8 +41,8 @@ channels = [8, 16, 16, 16]
 head = 16
 [schedule]
 epochs = {epochs}
-steps_per_epoch = 25
-batch_size = 16
+steps_per_epoch = 20
+batch_size = 12
 learning_rate = 5e-3
 warmup_epochs = 0.2
 average_decay = 0.9
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def write_recipe(path: Path, *, epochs: int = 6, start: str = "") -> Path:
+def write_recipe(path: Path, *, epochs: int = 5, start: str = "") -> Path:
     path.write_text(RECIPE.format(epochs=epochs, start=start))
     return path
 
@@ -167,10 +167,6 @@ def test_a_run_from_photographs_to_an_int8_file(
 ) -> None:
     recipe, out, models = write_recipe(tmp_path / "drawn.toml"), tmp_path / "run", tmp_path / "models"
     command = ["train", str(recipe), "--data", str(folder), "--out", str(out), "--models", str(models), "--quiet"]
-    assert main([*command, "--epochs", "3"]) == 0
-    assert main(command) == 78 or "another recipe" in capsys.readouterr().err, "3 epochs are another recipe than 6"
-    for path in (*out.glob("*"), *models.glob("*")):
-        path.unlink()
     assert main(command) == 0
     assert "training on 24 photographs, choosing by 12" in capsys.readouterr().out
     model = models / "drawn.tflite"
