@@ -82,29 +82,65 @@ def score_detections(
     false_alarms_per_image
         At which recall is told.
     """
+    judged = [judge(truth, answer, least_width=least_width) for truth, answer in zip(marked, found, strict=True)]
+    return summarise(judged, false_alarms_per_image=false_alarms_per_image)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the answers to one picture are worth."""
+
+    faces: int
+    """Marked faces that count."""
+    scores: npt.NDArray[np.float64]
+    """(n,) of the answers that count."""
+    hits: npt.NDArray[np.bool_]
+    """(n,) whether each one is a face."""
+
+
+def judge(truth: Marked, answer: Found, *, least_width: float) -> Judged:
+    """Match the answers to one picture with its faces, the surest answer first."""
+    least = least_width * truth.width
+    counts = truth.boxes[:, 2] >= least
+    overlap = overlaps(answer.boxes, truth.boxes)
+    free = np.ones(len(truth.boxes), bool)
     scores, hits = [], []
-    faces = 0
-    for truth, answer in zip(marked, found, strict=True):
-        counts = truth.boxes[:, 2] >= least_width * truth.width
-        faces += int(counts.sum())
-        for score, verdict in _judge(truth, answer, counts, least_width * truth.width):
-            scores.append(score)
-            hits.append(verdict)
-    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    ranked = np.asarray(scores, np.float64)[order]
-    is_hit = np.asarray(hits, bool)[order]
-    right, wrong = np.cumsum(is_hit), np.cumsum(~is_hit)
+    for index in np.argsort(-answer.scores, kind="stable"):
+        row = np.where(free, overlap[index], -1.0)
+        # A face that counts goes before one that does not.
+        best = max(
+            range(len(row)), key=lambda face: (row[face] >= LEAST_OVERLAP, counts[face], row[face]), default=None
+        )
+        is_hit = best is not None and row[best] >= LEAST_OVERLAP
+        if best is not None and is_hit:
+            free[best] = False
+            if not counts[best]:
+                continue
+        elif answer.boxes[index][2] < least or (parts_within(answer.boxes[index], truth.ignored) >= IGNORED_PART).any():
+            continue
+        scores.append(float(answer.scores[index]))
+        hits.append(is_hit)
+    return Judged(int(counts.sum()), np.asarray(scores, np.float64), np.asarray(hits, bool))
+
+
+def summarise(judged: Sequence[Judged], *, false_alarms_per_image: float = FALSE_ALARMS_PER_IMAGE) -> DetectionFigures:
+    """The figures of several pictures; answers of equal score come together or not at all."""
+    faces = sum(each.faces for each in judged)
+    scores = np.concatenate([each.scores for each in judged])
+    order = np.argsort(-scores, kind="stable")
+    ranked, is_hit = scores[order], np.concatenate([each.hits for each in judged])[order]
+    ends = np.flatnonzero(np.diff(ranked, append=-np.inf))
+    right, wrong = np.cumsum(is_hit)[ends], np.cumsum(~is_hit)[ends]
     recall = right / max(faces, 1)
-    allowed = np.flatnonzero(wrong <= false_alarms_per_image * len(marked))
-    # Detections of equal score come together or not at all.
-    while allowed.size and allowed[-1] + 1 < len(ranked) and ranked[allowed[-1] + 1] == ranked[allowed[-1]]:
-        allowed = allowed[:-1]
+    allowed = np.flatnonzero(wrong <= false_alarms_per_image * len(judged))
+    # Precision at a recall is the best that is reached at that recall or beyond.
+    precision = np.maximum.accumulate((right / np.maximum(right + wrong, 1))[::-1])[::-1]
     return DetectionFigures(
-        images=len(marked),
+        images=len(judged),
         faces=faces,
-        average_precision=_average_precision(right, wrong, recall),
+        average_precision=float(np.sum(np.diff(recall, prepend=0.0) * precision)),
         recall=float(recall[allowed[-1]]) if allowed.size else 0.0,
-        threshold=float(ranked[allowed[-1]]) if allowed.size else float("inf"),
+        threshold=float(ranked[ends[allowed[-1]]]) if allowed.size else float("inf"),
     )
 
 
@@ -127,29 +163,6 @@ def landmark_error(marked: Sequence[Marked], found: Sequence[Found], *, threshol
     return float(np.mean(errors)) if errors else None
 
 
-def _judge(truth: Marked, answer: Found, counts: npt.NDArray[np.bool_], least: float) -> list[tuple[float, bool]]:
-    """(score, whether it is a face) of the detections of one picture that count."""
-    overlap = overlaps(answer.boxes, truth.boxes)
-    free = np.ones(len(truth.boxes), bool)
-    verdicts = []
-    for index in np.argsort(-answer.scores, kind="stable"):
-        row = np.where(free, overlap[index], -1.0)
-        # A face that counts goes before one that does not.
-        best = max(
-            range(len(row)), key=lambda face: (row[face] >= LEAST_OVERLAP, counts[face], row[face]), default=None
-        )
-        if best is not None and row[best] >= LEAST_OVERLAP:
-            free[best] = False
-            if counts[best]:
-                verdicts.append((float(answer.scores[index]), True))
-            continue
-        box = answer.boxes[index]
-        if box[2] < least or (parts_within(box, truth.ignored) >= IGNORED_PART).any():
-            continue
-        verdicts.append((float(answer.scores[index]), False))
-    return verdicts
-
-
 def overlaps(boxes: FloatArray, others: FloatArray) -> FloatArray:
     """Intersection over union of each box, (n, 4), with each other one, (m, 4): (n, m)."""
     shared = _shared(boxes, others)
@@ -169,14 +182,3 @@ def _shared(boxes: FloatArray, others: FloatArray) -> FloatArray:
     high = np.minimum((boxes[:, :2] + boxes[:, 2:])[:, None], (others[:, :2] + others[:, 2:])[None])
     result: FloatArray = np.prod(np.maximum(high - low, 0), axis=2)
     return result
-
-
-def _average_precision(
-    right: npt.NDArray[np.int64], wrong: npt.NDArray[np.int64], recall: npt.NDArray[np.float64]
-) -> float:
-    if not len(right):
-        return 0.0
-    precision = right / np.maximum(right + wrong, 1)
-    # Precision at a recall is the best that is reached at that recall or beyond.
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(np.concatenate([[0.0], recall])) * envelope))
