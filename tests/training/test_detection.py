@@ -87,7 +87,7 @@ def test_nothing_is_found(answers: Found) -> None:
 def test_the_landmarks_error_is_in_eye_distances() -> None:
     points = np.array([[[0, 0], [10, 0], [5, 5], [2, 8], [8, 8]]], np.float32)
     truth = Marked(100, boxes((0, 0, 10, 10)), NONE, points)
-    answer = Found(boxes((0, 0, 10, 10)), np.array([0.9], np.float32), points + np.float32([3, 4]))
+    answer = Found(boxes((0, 0, 10, 10)), np.array([0.9], np.float32), points + np.array([3, 4], np.float32))
     assert landmark_error([truth], [answer], threshold=0.5) == pytest.approx(0.5)
     assert landmark_error([truth], [answer], threshold=0.95) is None
     assert landmark_error([Marked(100, truth.boxes, NONE, points * np.nan)], [answer], threshold=0.5) is None

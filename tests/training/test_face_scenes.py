@@ -35,7 +35,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
 
 
 def make(photos: list[Photo], kind: str, seed: int, **changes: float) -> Scene:
-    options = SceneAugmentation(**(PLAIN | KINDS[kind] | changes))
+    options = SceneAugmentation.model_validate(PLAIN | KINDS[kind] | changes)
     return SceneMaker(photos, options, height=128, width=160)(np.random.default_rng(seed))
 
 
@@ -78,7 +78,9 @@ def test_the_seed_makes_the_scene(photos: list[Photo]) -> None:
 
 
 def test_light_keeps_the_form() -> None:
-    options = SceneAugmentation(**dict.fromkeys(("blur", "coarse", "low_light", "shade", "noise", "jpeg"), 1.0))
+    options = SceneAugmentation.model_validate(
+        dict.fromkeys(("blur", "coarse", "low_light", "shade", "noise", "jpeg"), 1.0)
+    )
     image = np.full((48, 64), 120, np.uint8)
     cv2.circle(image, (32, 24), 10, 220, -1)
     before = image.copy()
