@@ -39,6 +39,13 @@ train: $(DEV)/.installed ## train, quantise, calibrate and measure the expressio
 	$(DEV)/bin/affect-edge train expression --data $(DATA) --models models/expression $(ARGS)
 	$(DEV)/bin/affect-edge evaluate models/expression/expression.tflite --data $(DATA) --calibrate --write-manifest
 
+.PHONY: train-detector
+train-detector: $(DEV)/.installed ## train, quantise and measure both face detectors; FACES=folder of the photographs
+	$(DEV)/bin/affect-edge train face_near --data $(FACES) --models models/face-detection $(ARGS)
+	$(DEV)/bin/affect-edge train face_far --data $(FACES) --models models/face-detection $(ARGS)
+	$(DEV)/bin/affect-edge evaluate models/face-detection/face_near.tflite --data $(FACES) --write-manifest
+	$(DEV)/bin/affect-edge evaluate models/face-detection/face_far.tflite --data $(FACES) --write-manifest
+
 .PHONY: bench
 bench: $(DEV)/.installed ## latency, detector, camera loop, start-up, memory: side by side; FACES=data set compares detectors too
 	$(DEV)/bin/python -m benchmarks.latency $(ARGS)

@@ -131,6 +131,7 @@ class FacePipeline:
                     probabilities=dict(zip(self._recognizer.labels, smoothed.probabilities.tolist(), strict=True)),
                     track=track.number,
                     box=face.box,
+                    landmarks=face.landmarks,
                     changed=smoothed.changed,
                 )
             )
