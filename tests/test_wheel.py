@@ -33,7 +33,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_packages_the_recipes_and_the_models(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"edge/cli.py", "edge/py.typed", "converter/command.py", "training/recipes/expression.toml"} <= names
-    assert any(name.endswith("share/affect-edge/models/expression/expression.tflite") for name in names)
+    for model in ("expression/expression", "face-detection/face_near", "face-detection/face_far"):
+        assert any(name.endswith(f"share/affect-edge/models/{model}.tflite") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,7 +79,7 @@ def grid_of(recipe: DetectorRecipe) -> CellGrid:
 def train_float(
     recipe: DetectorRecipe, data: DetectorTraining, out: Path, *, start: Path | None = None, progress: bool
 ) -> tuple[keras.Model, Progress]:
-    """Train the float model, or go on where an earlier run in `out` was stopped.
+    """Train the float model, round by round, or go on where an earlier run in `out` was stopped.
 
     Parameters
     ----------
@@ -93,9 +94,9 @@ def train_float(
     Returns
     -------
     model
-        With the weights that did best on the validation photographs.
+        With the weights of the last round that did best on the validation photographs.
     progress
-        The round that they come from.
+        That round.
     """
     keras.utils.set_random_seed(recipe.seed)
     network = recipe.network
@@ -104,26 +105,40 @@ def train_float(
     )
     if start:
         _take_weights(model, start)
-    grid = grid_of(recipe)
-    batches = SceneBatches(
+    common = recipe.model_dump(mode="json", exclude={"schedule", "further", "quantization", "version"})
+    schedules = [each.model_dump(mode="json") for each in recipe.rounds]
+    for number in range(len(schedules)):
+        state = fit(
+            model,
+            scene_batches(recipe, data, number, seed=recipe.seed + number),
+            data.validation,
+            recipe.rounds[number],
+            loss=loss_of(recipe, number),
+            recipe=common | {"schedule": schedules[0], "further": schedules[1 : number + 1]},
+            checkpoint=out / ("checkpoint.npz" if not number else f"checkpoint_{number + 1}.npz"),
+            progress=progress,
+        )
+    return model, state
+
+
+def scene_batches(recipe: DetectorRecipe, data: DetectorTraining, number: int, *, seed: int) -> SceneBatches:
+    """The batches of a round, counted from 0; of the last one for -1."""
+    schedule = recipe.rounds[number]
+    return SceneBatches(
         data.photos,
         recipe,
-        grid,
-        batch_size=recipe.schedule.batch_size,
-        steps=recipe.steps(len(data.photos)),
-        seed=recipe.seed,
+        grid_of(recipe),
+        batch_size=schedule.batch_size,
+        steps=schedule.steps_per_epoch or max(1, len(data.photos) // schedule.batch_size),
+        seed=seed,
     )
-    state = fit(
-        model,
-        batches,
-        data.validation,
-        recipe.schedule,
-        loss=detector_loss(recipe.targets, grid.unit),
-        recipe=recipe.model_dump(mode="json", exclude={"quantization", "version"}),
-        checkpoint=out / "checkpoint.npz",
-        progress=progress,
-    )
-    return model, state
+
+
+def loss_of(recipe: DetectorRecipe, number: int) -> Callable[[Any, Any], Any]:
+    """The loss of a round, counted as in `scene_batches`."""
+    weight = recipe.rounds[number].landmark_weight
+    targets = recipe.targets if weight is None else recipe.targets.model_copy(update={"landmark_weight": weight})
+    return detector_loss(targets, grid_of(recipe).unit)
 
 
 def _take_weights(model: keras.Model, path: Path) -> None:

@@ -12,9 +12,7 @@ import numpy as np
 from converter import bridge, cost, export, package, qat, verify
 from edge.features.cells import FloatArray
 from edge.inference.manifest import Detection
-from training.datasets.scene_batches import SceneBatches
-from training.detector import DetectorTraining, grid_of
-from training.detector_loss import detector_loss
+from training.detector import DetectorTraining, grid_of, loss_of, scene_batches
 from training.evaluation.detection import FALSE_ALARMS_PER_IMAGE, DetectionFigures, score_detections
 from training.evaluation.searching import OVERLAP_LIMIT, detect, mark
 from training.fit import Progress
@@ -68,14 +66,7 @@ def quantize_detector(
         The export is not int8 throughout, or cannot be written.
     """
     options, grid = recipe.quantization, grid_of(recipe)
-    batches = SceneBatches(
-        data.photos,
-        recipe,
-        grid,
-        batch_size=recipe.schedule.batch_size,
-        steps=recipe.steps(len(data.photos)),
-        seed=recipe.seed + QAT_SEED_STEP,
-    )
+    batches = scene_batches(recipe, data, -1, seed=recipe.seed + QAT_SEED_STEP)
     legacy = bridge.to_tf_keras(model)
     note: dict[str, object]
     if options.epochs:
@@ -86,7 +77,7 @@ def quantize_detector(
             learning_rate=options.learning_rate,
             steps_per_epoch=len(batches),
             score=lambda candidate: data.validation.score(candidate)[0],
-            loss=detector_loss(recipe.targets, grid.unit),
+            loss=loss_of(recipe, -1),
             checkpoint=out,
             progress=progress,
         )

@@ -164,6 +164,13 @@ class Schedule(_Part):
     """Batches in one epoch where scenes are made without end; 0: as many as one pass over the data has."""
 
 
+class DetectorSchedule(Schedule):
+    """A round of a detector's training."""
+
+    landmark_weight: float | None = Field(default=None, ge=0)
+    """In place of `targets.landmark_weight`: faces are found first, and then their landmarks sharpened."""
+
+
 class Quantization(_Part):
     """The fine-tuning with fake quantisation that follows."""
 
@@ -211,12 +218,15 @@ class DetectorRecipe(_Recipe):
     network: DetectorNetwork = DetectorNetwork()
     targets: DetectorTargets = DetectorTargets()
     augmentation: SceneAugmentation = SceneAugmentation()
+    schedule: DetectorSchedule = DetectorSchedule()
+    further: list[DetectorSchedule] = []  # type: ignore[assignment]
     start: str | None = Field(default=None, pattern=_NAME)
     """The recipe whose float model the weights begin with; its run lies beside this one's."""
 
-    def steps(self, photographs: int) -> int:
-        """Batches in an epoch."""
-        return self.schedule.steps_per_epoch or max(1, photographs // self.schedule.batch_size)
+    @property
+    def rounds(self) -> tuple[DetectorSchedule, ...]:
+        """All rounds, in their order; what the last one gives is kept."""
+        return (self.schedule, *self.further)
 
 
 Recipe = ExpressionRecipe | DetectorRecipe

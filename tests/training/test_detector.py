@@ -217,6 +217,30 @@ def test_a_run_begins_with_another_ones_weights(folder: Path, tmp_path: Path) ->
     assert float(model.get_layer("head8_face").bias.numpy()[0]) > 40, "the weights of another size were taken"
 
 
+def test_a_further_round_has_a_weight_of_its_own(folder: Path, tmp_path: Path) -> None:
+    text = RECIPE.format(epochs=1, start="").replace("steps_per_epoch = 20", "steps_per_epoch = 1")
+    further = "[[further]]\nepochs = 1\nsteps_per_epoch = 2\nbatch_size = 4\nlandmark_weight = 0.0\n"
+    (tmp_path / "drawn.toml").write_text(text + further)
+    recipe = read_recipe(str(tmp_path / "drawn.toml"))
+    assert isinstance(recipe, DetectorRecipe)
+    data = detector.prepare(folder, recipe, progress=False)
+    model, state = detector.train_float(recipe, data, tmp_path, progress=False)
+    assert {path.name for path in tmp_path.glob("checkpoint*")} == {"checkpoint.npz", "checkpoint_2.npz"}
+    assert state.recipe["further"][0]["landmark_weight"] == 0.0
+    for weight, kept in zip(model.get_weights(), state.best, strict=True):
+        assert np.array_equal(weight, kept), "the last round's weights are kept"
+    batches = detector.scene_batches(recipe, data, -1, seed=1)
+    assert len(batches) == 2
+    _, targets = batches[0]
+    answers = perfect(targets)
+    answers[..., 5:] += 8
+    assert (
+        float(detector.loss_of(recipe, -1)(targets, answers))
+        < 1e-3
+        < float(detector.loss_of(recipe, 0)(targets, answers))
+    )
+
+
 def test_sources_that_are_not_there(folder: Path, tmp_path: Path) -> None:
     text = RECIPE.format(epochs=1, start="").replace('"bbb"', '"bbb", "zzz"')
     (tmp_path / "drawn.toml").write_text(text)
