@@ -23,10 +23,10 @@ LIKELY_SIDES = (0.5, 2.0)
 class CropGeometry:
     """Where a face comes to lie in its crop. Lengths are parts of the crop's side; y is counted from its top."""
 
-    eye_distance: float = 0.38
+    eye_distance: float = 0.337
     """From one eye's middle to the other's."""
-    eyes_y: float = 0.40
-    mouth_y: float = 0.78
+    eyes_y: float = 0.392
+    mouth_y: float = 0.738
     """Of the middle between the mouth's corners."""
     scale: float = 1.0
     """Enlarges the face about the crop's middle."""
@@ -47,7 +47,8 @@ class CropGeometry:
 
 
 DEFAULT_GEOMETRY = CropGeometry()
-"""Faces lie in it as they do in FER-2013."""
+"""Faces lie in it as the detector finds them in FER-2013's crops: of the ways that `affect-edge measure-crop` tried, the
+most accurate."""
 
 
 def to_gray(image: Image) -> Image:

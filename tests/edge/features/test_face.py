@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.features.face import FACE_SIZE, CropGeometry, crop_face, pixel_table, to_gray
+from edge.features.face import DEFAULT_GEOMETRY, FACE_SIZE, CropGeometry, crop_face, pixel_table, to_gray
 from edge.inference.manifest import ImageInput
 from edge.observation import Box, Face, Landmarks
 
@@ -127,14 +127,16 @@ def test_a_face_of_other_proportions_is_fitted_between(degrees: float) -> None:
     _, face = placed(60, degrees=degrees)
     face = Face(face.box, 1.0, landmarks(points))
     crop = crop_face(spots(np.array([*points[:2], mouth]), 4, 480, 640), face)
-    across = 0.38 * FACE_SIZE
-    right, left = (brightest_near(crop, FACE_SIZE / 2 + side * across / 2, 0.4 * FACE_SIZE) for side in (-1, 1))
-    x, y = brightest_near(crop, FACE_SIZE / 2, 0.78 * FACE_SIZE)
+    across, eyes_y, mouth_y = (
+        FACE_SIZE * part for part in (DEFAULT_GEOMETRY.eye_distance, DEFAULT_GEOMETRY.eyes_y, DEFAULT_GEOMETRY.mouth_y)
+    )
+    right, left = (brightest_near(crop, FACE_SIZE / 2 + side * across / 2, eyes_y) for side in (-1, 1))
+    x, y = brightest_near(crop, FACE_SIZE / 2, mouth_y)
     assert right[0] + left[0] == pytest.approx(FACE_SIZE, abs=1)
     assert left[0] - right[0] < across - 1
-    assert right[1] < 0.4 * FACE_SIZE < left[1] + 1
+    assert right[1] < eyes_y < left[1] + 1
     assert x == pytest.approx(FACE_SIZE / 2, abs=0.7)
-    assert y > 0.78 * FACE_SIZE
+    assert y > mouth_y
 
 
 def test_scale_and_offset_move_the_face_in_the_crop() -> None:
