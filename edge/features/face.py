@@ -47,7 +47,7 @@ class CropGeometry:
 
 
 DEFAULT_GEOMETRY = CropGeometry()
-"""Faces lie in it as the detector finds them in FER-2013's crops: of the ways that `affect-edge measure-crop` tried, the
+"""As the detector finds faces in FER-2013's crops: of the ways that `affect-edge measure-crop` tried, the
 most accurate."""
 
 

@@ -13,6 +13,7 @@ import keras
 from keras import KerasTensor, layers
 
 from edge.features.face import FACE_SIZE
+from training.architectures.blocks import convolution
 
 
 def build_expression_net(*, classes: int = 7, width: float = 1.0, dropout: float = 0.3) -> keras.Model:
@@ -37,7 +38,7 @@ def build_expression_net(*, classes: int = 7, width: float = 1.0, dropout: float
         return max(8, round(count * width / 8) * 8)
 
     inputs = keras.Input((FACE_SIZE, FACE_SIZE, 1), name="face")
-    x = _convolution(inputs, channels(16), 3, name="stem")
+    x = convolution(inputs, channels(16), 3, name="stem")
     x = _fused(x, channels(48), channels(32), stride=2, name="fused1")
     x = _fused(x, channels(48), channels(32), name="fused2")
     x = _fused(x, channels(96), channels(64), stride=2, name="fused3")
@@ -47,34 +48,26 @@ def build_expression_net(*, classes: int = 7, width: float = 1.0, dropout: float
     x = _inverted(x, channels(288), channels(96), kernel=5, name="inverted3")
     x = _inverted(x, channels(384), channels(128), kernel=3, name="inverted4")
     x = _inverted(x, channels(384), channels(128), kernel=5, name="inverted5")
-    x = _convolution(x, channels(384), 1, name="head")
+    x = convolution(x, channels(384), 1, name="head")
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name="expression_net")
 
 
-def _convolution(
-    x: KerasTensor, filters: int, kernel: int, *, stride: int = 1, relu: bool = True, name: str
-) -> KerasTensor:
-    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
-    return layers.ReLU(name=f"{name}_relu")(x) if relu else x
-
-
 def _fused(x: KerasTensor, expanded: int, filters: int, *, stride: int = 1, name: str) -> KerasTensor:
     """Expand with a plain 3x3 convolution, project with a 1x1 one."""
-    y = _convolution(x, expanded, 3, stride=stride, name=f"{name}_expand")
-    y = _convolution(y, filters, 1, relu=False, name=f"{name}_project")
+    y = convolution(x, expanded, 3, stride=stride, name=f"{name}_expand")
+    y = convolution(y, filters, 1, relu=False, name=f"{name}_project")
     return _residual(x, y, name)
 
 
 def _inverted(x: KerasTensor, expanded: int, filters: int, *, kernel: int, stride: int = 1, name: str) -> KerasTensor:
     """Expand with a 1x1 convolution, filter each channel by itself, project with a 1x1 one."""
-    y = _convolution(x, expanded, 1, name=f"{name}_expand")
+    y = convolution(x, expanded, 1, name=f"{name}_expand")
     y = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(y)
     y = layers.BatchNormalization(name=f"{name}_depthwise_norm")(y)
     y = layers.ReLU(name=f"{name}_depthwise_relu")(y)
-    y = _convolution(y, filters, 1, relu=False, name=f"{name}_project")
+    y = convolution(y, filters, 1, relu=False, name=f"{name}_project")
     return _residual(x, y, name)
 
 

@@ -13,6 +13,7 @@ import keras
 from keras import KerasTensor, layers
 
 from edge.features.cells import VALUES
+from training.architectures.blocks import convolution
 
 FACE_PRIOR = -4.0
 """The face logit's bias at the start: most cells show no face (Lin et al. 2017, "Focal Loss", section 3.3)."""
@@ -41,9 +42,9 @@ def build_face_detector(
     quarter, eighth, sixteenth, thirtysecond = channels
     inputs = keras.Input((height, width, 1), name="frame")
     x = _fold(inputs, height, width)
-    x = _convolution(x, quarter, 3, stride=2, name="quarter")
+    x = convolution(x, quarter, 3, stride=2, name="quarter")
     x = _residual(x, quarter, name="quarter_block")
-    x = _convolution(x, eighth, 3, stride=2, name="eighth")
+    x = convolution(x, eighth, 3, stride=2, name="eighth")
     x = _residual(x, eighth, name="eighth_block1")
     x = fine = _separable_residual(x, eighth, name="eighth_block2")
     x = _separable(x, sixteenth, stride=2, name="sixteenth")
@@ -53,7 +54,7 @@ def build_face_detector(
     x = _separable(x, thirtysecond, stride=2, name="thirtysecond")
     for block in (1, 2):
         x = _separable_residual(x, thirtysecond, name=f"thirtysecond_block{block}")
-    coarse = _convolution(x, head, 1, name="coarse")
+    coarse = convolution(x, head, 1, name="coarse")
     middle = _merge(middle, coarse, head, name="middle")
     fine = _merge(fine, middle, head, name="fine")
     answers = [
@@ -73,16 +74,8 @@ def _fold(x: KerasTensor, height: int, width: int) -> KerasTensor:
     return layers.Reshape((height // 2, width // 2, 4), name="fold_join")(x)
 
 
-def _convolution(
-    x: KerasTensor, filters: int, kernel: int, *, stride: int = 1, relu: bool = True, name: str
-) -> KerasTensor:
-    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
-    return layers.ReLU(name=f"{name}_relu")(x) if relu else x
-
-
 def _residual(x: KerasTensor, filters: int, *, name: str) -> KerasTensor:
-    y = _convolution(x, filters, 3, relu=False, name=name)
+    y = convolution(x, filters, 3, relu=False, name=name)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
 
 
@@ -91,7 +84,7 @@ def _separable(x: KerasTensor, filters: int, *, stride: int = 1, relu: bool = Tr
     x = layers.DepthwiseConv2D(5, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
     x = layers.BatchNormalization(name=f"{name}_depthwise_norm")(x)
     x = layers.ReLU(name=f"{name}_depthwise_relu")(x)
-    return _convolution(x, filters, 1, relu=relu, name=name)
+    return convolution(x, filters, 1, relu=relu, name=name)
 
 
 def _separable_residual(x: KerasTensor, filters: int, *, name: str) -> KerasTensor:
@@ -101,7 +94,7 @@ def _separable_residual(x: KerasTensor, filters: int, *, name: str) -> KerasTens
 
 def _merge(fine: KerasTensor, coarse: KerasTensor, filters: int, *, name: str) -> KerasTensor:
     """The finer map, with the coarser one laid over it."""
-    x = _convolution(fine, filters, 1, relu=False, name=f"{name}_lateral")
+    x = convolution(fine, filters, 1, relu=False, name=f"{name}_lateral")
     y = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_up")(coarse)
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
 
