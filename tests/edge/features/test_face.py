@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -142,20 +144,22 @@ def test_a_face_of_other_proportions_is_fitted_between(degrees: float) -> None:
 def test_scale_and_offset_move_the_face_in_the_crop() -> None:
     points, face = placed(60)
     image = spots(points[:2], 4, 480, 640)
+    plain = CropGeometry(eye_distance=0.38, eyes_y=0.40, mouth_y=0.78)
+    fitting = Face(face.box, 1.0, _of_proportions(points, plain))
     for geometry, apart, y in (
-        (CropGeometry(scale=0.8), 0.38 * 0.8, 0.5 - 0.1 * 0.8),
-        (CropGeometry(offset=0.1), 0.38, 0.5),
-        (CropGeometry(scale=1.2, offset=-0.05), 0.38 * 1.2, 0.5 - 0.1 * 1.2 - 0.05),
+        (replace(plain, scale=0.8), 0.38 * 0.8, 0.5 - 0.1 * 0.8),
+        (replace(plain, offset=0.1), 0.38, 0.5),
+        (replace(plain, scale=1.2, offset=-0.05), 0.38 * 1.2, 0.5 - 0.1 * 1.2 - 0.05),
     ):
-        crop = crop_face(image, Face(face.box, 1.0, _of_default_proportions(points)), geometry=geometry)
+        crop = crop_face(image, fitting, geometry=geometry)
         for x in ((0.5 - apart / 2) * FACE_SIZE, (0.5 + apart / 2) * FACE_SIZE):
             assert brightest_near(crop, x, y * FACE_SIZE) == pytest.approx((x, y * FACE_SIZE), abs=0.7)
 
 
-def _of_default_proportions(points: np.ndarray) -> Landmarks:
-    """The mouth moved to where the default geometry has it for eyes that far apart."""
+def _of_proportions(points: np.ndarray, geometry: CropGeometry) -> Landmarks:
+    """The mouth moved to where a geometry has it for eyes that far apart."""
     eyes = points[:2].mean(axis=0)
-    mouth = eyes + (points[3:].mean(axis=0) - eyes) * (0.78 - 0.40) / 0.38
+    mouth = eyes + (points[3:].mean(axis=0) - eyes) * (geometry.mouth_y - geometry.eyes_y) / geometry.eye_distance
     return landmarks(np.array([*points[:3], mouth, mouth]))
 
 
