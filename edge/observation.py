@@ -12,10 +12,17 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 """Grey (height, width) or BGR (height, width, 3) pixels, uint8."""
 
+Samples = npt.NDArray[np.float32]
+"""(n,) mono sound, float32; full scale is -1 to 1."""
+
 Modality = Literal["face", "speech", "text"]
 
 UNSURE = "unsure"
 """The label of an observation whose calibrated probability is too low to name an expression."""
+
+
+NO_SPEECH = "no speech"
+"""The label of a speech model for sound in which nobody speaks; it is no emotion and is never observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,30 @@ class Frame:
             raise ValueError(f"a frame is (height, width) or (height, width, 3), not {self.image.shape}")
         if self.image.size == 0:
             raise ValueError("a frame has at least one pixel")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A stretch of sound from one source."""
+
+    samples: Samples
+    """(n,) mono, float32, full scale -1 to 1, finite. Never written to by those who receive it."""
+    rate: int
+    """Samples a second, Hertz; a source keeps it."""
+    position: int
+    """Number of the first sample since the source was opened, from 0; a gap means lost samples."""
+    wall_time: float
+    """Seconds since the Unix epoch, UTC, of the first sample. May jump: a Pi has no clock at boot."""
+    monotonic_time: float
+    """Seconds of `time.monotonic()` of the first sample (for files: position in the file). Never jumps back."""
+    source: str
+    """Name of the source: a device or a path."""
+
+    def __post_init__(self) -> None:
+        if self.samples.dtype != np.float32 or self.samples.ndim != 1:
+            raise ValueError(f"sound is (n,) float32, not {self.samples.shape} {self.samples.dtype}")
+        if self.rate <= 0:
+            raise ValueError(f"a sampling rate is above 0 Hz, not {self.rate}")
 
 
 Landmarks = tuple[tuple[float, float], ...]

@@ -87,11 +87,14 @@ def _list(models: list[InstalledModel], *, as_json: bool) -> int:
 
 
 def _describe(model: InstalledModel, manifest: Manifest) -> None:
+    from edge.inference.manifest import ImageInput
+
     shape = "x".join(str(side) for side in manifest.input.shape[1:])
+    kind = f"{manifest.input.color} " if isinstance(manifest.input, ImageInput) else ""
     parameters = f", {manifest.parameters / 1e3:,.0f} k parameters" if manifest.parameters else ""
     print(f"{_label(model)} {manifest.version}")
     print(f"  size      {manifest.size_bytes / 1e6:.2f} MB{parameters}")
-    print(f"  input     {shape} {manifest.input.color} {manifest.input.dtype}")
+    print(f"  input     {shape} {kind}{manifest.input.dtype}")
     if manifest.labels:
         print(f"  labels    {', '.join(manifest.labels)}")
     if manifest.detection:

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edge.errors import ModelError
 from edge.features.cells import VALUES, CellGrid
+from edge.features.logmel import LogMelSettings
 
 SCHEMA: Final = 1
 """The version of the manifest's form; a reader refuses one that it does not know."""
 
-Task = Literal["expression", "face-detection"]
+Task = Literal["expression", "face-detection", "speech-encoder", "speech-emotion"]
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -46,6 +47,20 @@ class ImageInput(TensorSpec):
     color: Literal["gray"] = "gray"
     pixel_range: tuple[float, float] = (0.0, 1.0)
     """The real numbers that pixel values 0 and 255 stand for."""
+
+
+class SpeechInput(TensorSpec):
+    """The window of sound that a speech encoder takes: (1, frames, bands, 1), normalised as the settings say."""
+
+    spectrogram: LogMelSettings
+
+
+class SequenceInput(TensorSpec):
+    """The windows' embeddings that a speech model takes: (1, windows, numbers), the oldest first."""
+
+    encoder: str
+    """Name of the model that makes them, in the folder speech-encoder beside this model's."""
+    encoder_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Calibration(_Part):
@@ -80,6 +95,14 @@ class Detection(_Part):
         return CellGrid(height, width, self.strides, self.sizes, self.unit)
 
 
+_INPUTS: Final[dict[Task, type[TensorSpec]]] = {
+    "expression": ImageInput,
+    "face-detection": ImageInput,
+    "speech-encoder": SpeechInput,
+    "speech-emotion": SequenceInput,
+}
+
+
 class Manifest(_Part):
     """What the runtime and a reader need to know about one model file."""
 
@@ -93,10 +116,10 @@ class Manifest(_Part):
     """Of the model file, hexadecimal."""
     size_bytes: int = Field(gt=0)
     labels: tuple[str, ...] = ()
-    """In the order of the model's outputs; a face detector has none."""
-    input: ImageInput
+    """In the order of the model's outputs; face detectors and speech encoders have none."""
+    input: ImageInput | SpeechInput | SequenceInput
     output: TensorSpec
-    """Logits, one per label; or a face detector's numbers, (1, cells, 15)."""
+    """Logits, one per label; or a face detector's numbers, (1, cells, 15); or a speech encoder's embedding, (1, n)."""
     calibration: Calibration = Calibration()
     detection: Detection | None = None
     """For face detectors only."""
@@ -117,11 +140,23 @@ class Manifest(_Part):
     def _check(self) -> Manifest:
         if Path(self.file).name != self.file:
             raise ValueError(f"file: '{self.file}' must be a plain name in the manifest's folder")
+        kind = _INPUTS[self.task]
+        if not isinstance(self.input, kind):
+            raise ValueError(f"input: the task '{self.task}' needs {kind.__name__}'s keys")
         if self.task == "face-detection":
             self._check_detector()
+        elif self.task == "speech-encoder":
+            self._check_encoder()
         else:
             self._check_classifier()
         return self
+
+    @property
+    def image_input(self) -> ImageInput:
+        """The input of an image model; `ModelError` for others."""
+        if not isinstance(self.input, ImageInput):
+            raise ModelError(f"model '{self.name}': made for the task '{self.task}', which takes no picture")
+        return self.input
 
     def _check_classifier(self) -> None:
         if self.detection is not None:
@@ -133,6 +168,15 @@ class Manifest(_Part):
         if self.output.shape != (1, len(self.labels)):
             outputs = "x".join(str(side) for side in self.output.shape[1:])
             raise ValueError(f"output.shape: {len(self.labels)} labels for {outputs} outputs")
+
+    def _check_encoder(self) -> None:
+        assert isinstance(self.input, SpeechInput)
+        spectrogram = self.input.spectrogram
+        expected = (1, spectrogram.frames, spectrogram.bands, 1)
+        if self.input.shape != expected:
+            raise ValueError(f"input.shape: {list(self.input.shape)} where input.spectrogram gives {list(expected)}")
+        if len(self.output.shape) != 2:
+            raise ValueError(f"output.shape: {list(self.output.shape)} is not [1, numbers]")
 
     def _check_detector(self) -> None:
         if self.detection is None:

@@ -31,7 +31,7 @@ class ExpressionRecognizer:
     def __init__(self, model: Path, *, threads: int = 1) -> None:
         self._interpreter, self.manifest = load_model(model, task="expression", threads=threads)
         self._size = self.manifest.input.shape[1]
-        self._pixels = pixel_table(self.manifest.input)
+        self._pixels = pixel_table(self.manifest.image_input)
         # softmax((scale * (stored - zero_point)) / temperature): the zero point drops out of a softmax.
         self._slope = np.float32(self.manifest.output.scale / self.manifest.calibration.temperature)
 

@@ -47,7 +47,7 @@ class FaceDetector:
         self._overlap_limit = detection.overlap_limit
         self._min_size = min_size
         self._least = self._stored_logit(detection.threshold if threshold is None else threshold)
-        self._pixels = pixel_table(self.manifest.input)
+        self._pixels = pixel_table(self.manifest.image_input)
         # The usual quantisation of pixels turns their first bit over, which takes a tenth of a look-up's time.
         self._turns_bit = self._pixels.dtype == np.int8 and np.array_equal(self._pixels, np.arange(-128, 128))
 

@@ -252,7 +252,7 @@ def test_command_calibrates(trained: Trained, tmp_path: Path, capsys: pytest.Cap
     assert manifest.quantization["agreement"] == report["agreement"]
     assert report["agreement"]["top1"] >= 0.97
     assert report["floating"] == []
-    assert pixel_table(manifest.input).tolist() == list(range(-128, 128))
+    assert pixel_table(manifest.image_input).tolist() == list(range(-128, 128))
     assert sorted(path.name for path in out.iterdir()) == ["small.json", "small.tflite"]
 
 

@@ -59,4 +59,4 @@ def test_a_detector_is_written_as_it_is_read(tmp_path: Path) -> None:
     after = verify_model(model, task="face-detection")
     assert (after.labels, after.detection, after.sha256) == ((), before.detection, before.sha256)
     assert (after.input, after.output) == (before.input, before.output)
-    assert np.array_equal(pixel_table(after.input), np.arange(-128, 128))
+    assert np.array_equal(pixel_table(after.image_input), np.arange(-128, 128))

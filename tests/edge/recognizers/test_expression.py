@@ -23,7 +23,7 @@ def reference(model: Path, face: np.ndarray) -> np.ndarray:
     """Written out the long way: quantise, run, dequantise, divide by the temperature, softmax."""
     manifest = read_manifest(manifest_path(model))
     interpreter = load_interpreter(model)
-    stored = interpreter.run(pixel_table(manifest.input)[face].reshape(1, 48, 48, 1))[0]
+    stored = interpreter.run(pixel_table(manifest.image_input)[face].reshape(1, 48, 48, 1))[0]
     real = (stored.astype(np.float64) - manifest.output.zero_point) * manifest.output.scale
     odds = np.exp(real / manifest.calibration.temperature)
     return np.asarray(odds / odds.sum())
