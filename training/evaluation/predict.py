@@ -119,7 +119,7 @@ class TfliteFaceModel(FaceModel):
                 raise ModelError(
                     f"{path}: its labels are {', '.join(manifest.labels)}, where FER-2013's are {', '.join(LABELS)}"
                 )
-            spec = manifest.input
+            spec = manifest.image_input
         else:
             self._interpreter = load_interpreter(path)
             tensor = self._interpreter.input
