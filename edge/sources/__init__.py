@@ -13,6 +13,7 @@ from edge.sources.demo import DemoSource
 from edge.sources.devices import CameraInfo, list_cameras
 from edge.sources.images import IMAGE_SUFFIXES, ImageSource, read_image
 from edge.sources.picamera import PicameraSource, attached_modules
+from edge.sources.sound import SOUND_SUFFIXES, AudioSource, SoundFigures, is_sound_file, open_audio_source
 from edge.sources.video import (
     STREAM_SCHEMES,
     VIDEO_SUFFIXES,
@@ -24,10 +25,15 @@ from edge.sources.video import (
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "SOUND_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "AudioSource",
     "CameraInfo",
     "FrameSource",
+    "SoundFigures",
+    "is_sound_file",
     "list_cameras",
+    "open_audio_source",
     "open_frame_source",
     "read_image",
 ]
