@@ -131,10 +131,9 @@ def open_audio_source(spec: str, *, rate: int | None = None) -> AudioSource:
         When it needs a package that is not installed.
     """
     if spec == "-" or spec.startswith("-:"):
-        from edge.sources.sound_pipe import RawFormat, SoundPipeSource
+        from edge.sources.sound_pipe import SoundPipeSource, parse_raw_format
 
-        raw = RawFormat.parse(spec[2:]) if spec != "-" else None
-        return SoundPipeSource(sys.stdin.buffer, raw=raw)
+        return SoundPipeSource(sys.stdin.buffer, raw=None if spec == "-" else parse_raw_format(spec[2:]))
     path = Path(spec)
     # A microphone's name never looks like a path; a file of the same name as a microphone is what the user sees.
     if not spec.isdecimal() and spec != "auto" and (path.is_file() or "/" in spec or is_sound_file(path)):

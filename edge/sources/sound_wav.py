@@ -15,6 +15,9 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # WAVE_FORMAT_* of mmreg.h
 _UNKNOWN_FROM = 0x7FFF0000
 """Bytes of data from which on a header only says that it does not know: no writer agrees with another on a number."""
 
+CHANNELS = range(1, 65)
+"""Numbers of channels that sound is believed to have."""
+
 _LARGEST_CHUNK = 1 << 20
 """Bytes of a chunk before the sound (title, loops, broadcast extension); more is damage, not a description."""
 
@@ -104,7 +107,7 @@ def _format(body: bytes, name: str) -> WavFormat:
     if tag == _EXTENSIBLE and len(body) >= 40:
         # The first two bytes of its GUID are the tag that would have stood there.
         (tag,) = struct.unpack_from("<H", body, 24)
-    if rate not in RATES or not 1 <= channels <= 64:
+    if rate not in RATES or channels not in CHANNELS:
         raise SourceError(f"{name} is damaged: its header tells {channels} channels at {rate} Hz")
     size, uneven = divmod(block_size, channels)
     kinds = {
