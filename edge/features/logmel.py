@@ -15,6 +15,10 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+PRODUCT = 1 << 17
+"""Multiplications of one matrix product, at most. OpenBLAS, which NumPy has in it, divides larger ones (above 2**18, or
+somewhat more) among threads, and those spin when they are done: 20 ms of each core's time for half a millisecond."""
+
 Normalization = Literal["window", "fixed"]
 
 
@@ -57,6 +61,8 @@ class LogMelSettings:
             raise ValueError("floor and deviation are above 0")
         if self.step > self.frames:
             raise ValueError(f"a step of {self.step} frames leaves gaps between windows of {self.frames}")
+        if self.hop > self.fft:
+            raise ValueError(f"a hop of {self.hop} samples leaves gaps between frames of {self.fft}")
 
     @property
     def step_samples(self) -> int:
@@ -176,14 +182,17 @@ class LogMelStream:
 
     @cached_property
     def _filters(self) -> FloatArray:
-        return mel_filterbank(self.settings)
+        # Without the bins above the bands.
+        filters = mel_filterbank(self.settings)
+        return filters[: np.flatnonzero(filters.any(axis=1)).max(initial=0) + 1]
 
     def _block(self) -> FloatArray:
         """(step, bands) decibels of the step that is waiting."""
         frames = np.lib.stride_tricks.sliding_window_view(self._waiting, self.settings.fft)[:: self.settings.hop]
-        spectrum = np.fft.rfft(frames * self._hann)
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
-        bands = power.astype(np.float32) @ self._filters
+        spectrum = np.fft.rfft(frames * self._hann)[:, : len(self._filters)]
+        power = (np.square(spectrum.real) + np.square(spectrum.imag)).astype(np.float32)
+        rows = max(1, PRODUCT // self._filters.size)
+        bands = np.concatenate([power[row : row + rows] @ self._filters for row in range(0, len(power), rows)])
         result: FloatArray = np.float32(10) * np.log10(np.maximum(bands, np.float32(self.settings.floor)))
         return result
 

@@ -13,6 +13,8 @@ from math import ceil, gcd
 import numpy as np
 import numpy.typing as npt
 
+from edge.features.logmel import PRODUCT
+
 FloatArray = npt.NDArray[np.float32]
 
 ATTENUATION = 85.0
@@ -62,11 +64,13 @@ class Resampler:
         # One period of the weights, or several where it is shorter than a group.
         repeats = ceil(GROUP / up)
         self._outputs, inputs = repeats * up, repeats * down
-        periods = ceil(BLOCK_SECONDS * source_rate / inputs)
-        self._block = periods * inputs
         cutoff, half = _design(source_rate, target_rate)
         self._history = half - 1
         reach = GROUP * down // up + 1 + 2 * half
+        periods = ceil(BLOCK_SECONDS * source_rate / inputs)
+        parts = ceil(periods * reach * GROUP / PRODUCT)
+        periods = ceil(periods / parts)
+        self._block = parts * periods * inputs
         firsts = np.arange(0, self._outputs, GROUP)
         begins = firsts * down // up
         # (groups, reach, GROUP): the weight of each input of a group's reach in each of its outputs.
@@ -74,9 +78,9 @@ class Resampler:
         places = begins[:, None] - self._history + np.arange(reach)
         away = (moments[:, None, :] - places[:, :, None] * up) / up
         self._weights = _kernel(away, cutoff, half).astype(np.float32)
-        # (groups, periods): where their reaches begin in what waits.
-        self._begins = begins[:, None] + np.arange(periods) * inputs
-        self._waiting = np.zeros(int(self._begins[-1, -1]) + reach, np.float32)
+        # (parts, groups, periods): where their reaches begin in what waits.
+        self._begins = begins[:, None] + np.arange(parts * periods).reshape(parts, 1, periods) * inputs
+        self._waiting = np.zeros(int(self._begins[-1, -1, -1]) + reach, np.float32)
         self._reaches = np.lib.stride_tricks.sliding_window_view(self._waiting, reach)
         self.reset()
 
@@ -137,9 +141,9 @@ class Resampler:
 
     def _compute(self) -> FloatArray:
         """The output of the block that waits."""
-        groups = np.matmul(self._reaches[self._begins], self._weights)
-        # From (groups, periods, GROUP) to the order of time; the last group may reach beyond its period.
-        ordered = groups.transpose(1, 0, 2).reshape(groups.shape[1], -1)[:, : self._outputs]
+        outputs = np.matmul(self._reaches[self._begins], self._weights)
+        # From (parts, groups, periods, GROUP) to the order of time; the last group may reach beyond its period.
+        ordered = outputs.transpose(0, 2, 1, 3).reshape(-1, len(self._weights) * GROUP)[:, : self._outputs]
         output: FloatArray = ordered.reshape(-1)
         return output
 
