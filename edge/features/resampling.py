@@ -8,6 +8,7 @@ many times faster in NumPy than a sum for each sample, though it also multiplies
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil, gcd
 
 import numpy as np
@@ -73,11 +74,13 @@ class Resampler:
         self._block = parts * periods * inputs
         firsts = np.arange(0, self._outputs, GROUP)
         begins = firsts * down // up
-        # (groups, reach, GROUP): the weight of each input of a group's reach in each of its outputs.
-        moments = (firsts[:, None] + np.arange(GROUP)) * down
-        places = begins[:, None] - self._history + np.arange(reach)
-        away = (moments[:, None, :] - places[:, :, None] * up) / up
-        self._weights = _kernel(away, cutoff, half).astype(np.float32)
+        self._weights = np.empty((len(firsts), reach, GROUP), np.float32)
+        """(groups, reach, GROUP): the weight of each input of a group's reach in each of its outputs."""
+        # One by one: an odd rate has a thousand groups, and all of them in float64 would take memory many times over.
+        for group, (first, begin) in enumerate(zip(firsts, begins, strict=True)):
+            moments = (first + np.arange(GROUP)) * down
+            places = begin - self._history + np.arange(reach)[:, None]
+            self._weights[group] = _kernel((moments - places * up) / up, cutoff, half)
         # (parts, groups, periods): where their reaches begin in what waits.
         self._begins = begins[:, None] + np.arange(parts * periods).reshape(parts, 1, periods) * inputs
         self._waiting = np.zeros(int(self._begins[-1, -1, -1]) + reach, np.float32)
@@ -180,11 +183,17 @@ def _design(source_rate: int, target_rate: int) -> tuple[float, int]:
 
 def _kernel(away: npt.NDArray[np.float64], cutoff: float, half: int) -> npt.NDArray[np.float64]:
     """The filter's impulse response so many input samples away from its middle."""
-    # Read off a table, since Bessel functions are slow: off by 4e-9 at most.
+    places, window = _window()
+    response: npt.NDArray[np.float64] = 2 * cutoff * np.sinc(2 * cutoff * away)
+    response *= np.interp(np.abs(away) / half, places, window)
+    return response
+
+
+@cache
+def _window() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """One half of the Kaiser window, its places from 0 to 1: read off a table, off by 4e-9 at most, it is made fast."""
     points = 16384
     window = np.kaiser(2 * points + 1, 0.1102 * (ATTENUATION - 8.7))[points:]
-    # So that an input exactly `half` away counts on neither side.
+    # So that an input exactly at its end counts on neither side.
     window[-1] = 0
-    shape = np.interp(np.abs(away), np.linspace(0, half, points + 1), window)
-    response: npt.NDArray[np.float64] = 2 * cutoff * np.sinc(2 * cutoff * away) * shape
-    return response
+    return np.linspace(0, 1, points + 1), window
