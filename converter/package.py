@@ -15,6 +15,8 @@ from edge.inference.manifest import (
     Detection,
     ImageInput,
     Manifest,
+    SequenceInput,
+    SpeechInput,
     Task,
     TensorSpec,
     file_sha256,
@@ -36,6 +38,7 @@ def write_package(
     parameters: int | None = None,
     multiply_adds: int | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
+    takes: tuple[type[SpeechInput | SequenceInput], Mapping[str, Any]] | None = None,
     detection: Detection | None = None,
     training: Mapping[str, Any] | None = None,
     limits: str = "",
@@ -50,6 +53,8 @@ def write_package(
         In the order of the model's outputs; a face detector needs none.
     quantization
         Method, calibration count, agreement and so on; the versions of the packages are added.
+    takes
+        What kind of input other than a picture, and what the manifest says of it beside its tensor.
     detection
         How a face detector's output is read.
 
@@ -79,7 +84,7 @@ def write_package(
             task=task,
             labels=tuple(labels),
             version=version,
-            pixel_range=pixel_range,
+            takes=takes or (ImageInput, {"pixel_range": pixel_range}),
             detection=detection,
             parameters=parameters,
             multiply_adds=multiply_adds,
@@ -99,21 +104,24 @@ def write_package(
     return model
 
 
-def _describe(path: Path, *, pixel_range: tuple[float, float], **keys: Any) -> Manifest:
+def _describe(
+    path: Path, *, takes: tuple[type[ImageInput | SpeechInput | SequenceInput], Mapping[str, Any]], **keys: Any
+) -> Manifest:
     interpreter = load_interpreter(path)
     entry, out = interpreter.input, interpreter.output
-    if len(entry.shape) != 4 or entry.shape[3] != 1:
+    kind, more = takes
+    if kind is ImageInput and (len(entry.shape) != 4 or entry.shape[3] != 1):
         raise ModelError(f"model '{keys['name']}': input shape {entry.shape}; the runtime takes (1, height, width, 1)")
     try:
         return Manifest(
             sha256=file_sha256(path),
             size_bytes=path.stat().st_size,
-            input=ImageInput(
+            input=kind(
                 shape=entry.shape,
                 dtype=entry.dtype.name,
                 scale=entry.scale,
                 zero_point=entry.zero_point,
-                pixel_range=pixel_range,
+                **more,
             ),
             output=TensorSpec(shape=out.shape, dtype=out.dtype.name, scale=out.scale, zero_point=out.zero_point),
             **keys,

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from training.datasets.cell_targets import LANDMARKS_KNOWN, NUMBERS, STATE
-from training.recipe import DetectorTargets
+from training.recipe_parts import DetectorTargets
 
 LANDMARK_TURN = 0.05
 """Where the landmarks' error turns from square to linear, as a part of the face's size."""

@@ -16,7 +16,8 @@ from training.datasets.face_batches import FaceBatches, as_input
 from training.datasets.fer2013 import LABELS, FaceSet
 from training.evaluation.metrics import negative_log_likelihood
 from training.fit import Progress, fit
-from training.recipe import ExpressionRecipe, Targets
+from training.recipe import ExpressionRecipe
+from training.recipe_parts import Targets
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from edge.errors import DataError
-from training.recipe import Schedule
+from training.recipe_parts import Schedule
 
 logger = logging.getLogger(__name__)
 

@@ -87,14 +87,18 @@ def mel_filterbank(settings: LogMelSettings) -> FloatArray:
     (fft // 2 + 1, bands) float32
         Weight of each of the spectrum's bins in each band.
     """
-    ends = _hz_to_mel(np.array([settings.low_hz, settings.high_hz]))
-    edges = _mel_to_hz(np.linspace(ends[0], ends[1], settings.bands + 2))
+    edges = _mel_edges(settings)
     bins = np.linspace(0, settings.rate / 2, settings.fft // 2 + 1)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     weights = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))
     result: FloatArray = weights.astype(np.float32)
     return result
+
+
+def mel_centres(settings: LogMelSettings) -> npt.NDArray[np.float64]:
+    """(bands,) Hertz, the middle of each band."""
+    return _mel_edges(settings)[1:-1]
 
 
 def log_mel(samples: FloatArray, settings: LogMelSettings) -> FloatArray:
@@ -202,6 +206,12 @@ _LINEAR_HZ = 200 / 3
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ
 _LOG_STEP = np.log(6.4) / 27
+
+
+def _mel_edges(settings: LogMelSettings) -> npt.NDArray[np.float64]:
+    """(bands + 2,) Hertz: each band reaches from one to the next but one."""
+    low, high = _hz_to_mel(np.array([settings.low_hz, settings.high_hz]))
+    return _mel_to_hz(np.linspace(low, high, settings.bands + 2))
 
 
 def _hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

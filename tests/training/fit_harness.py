@@ -17,7 +17,8 @@ from tests.training.conftest import pattern_faces
 from training.datasets.face_batches import Batch, FaceBatches, as_input
 from training.expression import FaceValidation, mix_targets
 from training.fit import Progress, fit
-from training.recipe import Augmentation, ExpressionRecipe, Schedule, Targets
+from training.recipe import ExpressionRecipe
+from training.recipe_parts import Augmentation, Schedule, Targets
 
 STEPS = 12
 EPOCHS = 6

@@ -23,7 +23,8 @@ from training.datasets.cell_targets import COLUMNS, FACE, LANDMARKS_KNOWN, LEFT_
 from training.datasets.face_photos import read_photos
 from training.datasets.scene_batches import SceneBatches
 from training.detector_loss import detector_loss
-from training.recipe import DetectorRecipe, DetectorTargets, read_recipe, recipe_names
+from training.recipe import DetectorRecipe, read_recipe, recipe_names
+from training.recipe_parts import DetectorTargets
 
 pytestmark = pytest.mark.tensorflow
 

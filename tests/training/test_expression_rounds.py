@@ -8,7 +8,8 @@ import pytest
 from training.datasets.cleaning import CleaningReport
 from training.datasets.face_batches import as_input
 from training.expression import FaceValidation, TrainingData, train_float
-from training.recipe import ExpressionRecipe, Network, Schedule
+from training.recipe import ExpressionRecipe
+from training.recipe_parts import Network, Schedule
 
 pytestmark = pytest.mark.tensorflow
 

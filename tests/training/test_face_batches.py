@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.conftest import pattern_faces
 from training.datasets.face_batches import FaceBatches, as_input
-from training.recipe import Augmentation
+from training.recipe_parts import Augmentation
 
 OFF = Augmentation(
     flip=False,

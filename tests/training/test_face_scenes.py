@@ -12,7 +12,7 @@ from training.datasets.cell_targets import EMPTY, FACE, LANDMARKS_KNOWN, LEFT_OU
 from training.datasets.face_photos import Photo, read_photos
 from training.datasets.face_scenes import Scene, SceneMaker
 from training.datasets.scene_light import change_light
-from training.recipe import DetectorTargets, SceneAugmentation
+from training.recipe_parts import DetectorTargets, SceneAugmentation
 
 PLAIN = {
     "occlusion": 0.0, "blur": 0.0, "coarse": 0.0, "gamma": 0.0, "contrast": 0.0, "brightness": 0.0, "low_light": 0.0,

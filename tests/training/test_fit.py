@@ -28,7 +28,8 @@ from tests.training.fit_harness import EPOCHS, RATE, STEPS, network, schedule, t
 from training.datasets.face_batches import Batch, FaceBatches, as_input
 from training.expression import FaceValidation
 from training.fit import Progress, fit
-from training.recipe import Augmentation, ExpressionRecipe
+from training.recipe import ExpressionRecipe
+from training.recipe_parts import Augmentation
 
 pytestmark = pytest.mark.tensorflow
 

@@ -6,7 +6,13 @@ from keras import KerasTensor, layers
 
 
 def convolution(
-    x: KerasTensor, filters: int, kernel: int, *, stride: int = 1, relu: bool = True, name: str
+    x: KerasTensor,
+    filters: int,
+    kernel: int,
+    *,
+    stride: int | tuple[int, int] = 1,
+    relu: bool = True,
+    name: str,
 ) -> KerasTensor:
     """Convolution, batch norm and, if asked for, ReLU; the layers are `name`, `name`_norm and `name`_relu."""
     x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)

@@ -7,6 +7,8 @@ float model, the curves as PNG, and the int8 file with its manifest.
 For 'expression', DIR holds fer2013.csv (and fer2013new.csv, FER+'s votes, which help), or train/<class>/*.jpg folders.
 For 'face_near' and 'face_far', DIR holds train.csv (boxes and landmarks), train_ignore.csv and images/; face_far begins
 with the weights of face_near, whose run has to lie beside its own.
+For 'speech', DIR holds RAVDESS, CREMA-D and ESC-10 under their public file names (wav, flac or ogg), in any folders;
+the model is two files, speech-encoder/<name>.tflite and speech-emotion/<name>.tflite, below the folder for models.
 
 examples:
   affect-edge train expression --data fer2013/                     two cores take one to two hours
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from training.fit import Progress
     from training.quantize import Written
-    from training.recipe import DetectorRecipe, ExpressionRecipe, Recipe
+    from training.recipe import DetectorRecipe, ExpressionRecipe, Recipe, SpeechRecipe
 
 HELP = "train a model from a recipe, quantise it, export int8"
 
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from training.recipe import DetectorRecipe, override, read_recipe
+    from training.recipe import DetectorRecipe, SpeechRecipe, override, read_recipe
 
     recipe = override(
         read_recipe(arguments.recipe), epochs=arguments.epochs, qat_epochs=arguments.qat_epochs, seed=arguments.seed
@@ -67,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     progress = not arguments.quiet and sys.stderr.isatty()
     if isinstance(recipe, DetectorRecipe):
         return _train_detector(recipe, arguments.data, out, models, progress=progress)
+    if isinstance(recipe, SpeechRecipe):
+        return _train_speech(recipe, arguments.data, out, models, progress=progress)
     return _train_expression(recipe, arguments.data, out, models, progress=progress)
 
 
@@ -99,6 +103,21 @@ def _train_detector(recipe: DetectorRecipe, folder: Path, out: Path, models: Pat
         _save_float(model, recipe, state, data.validation.metric, out)
         written = quantize_detector.quantize_detector(recipe, model, state, data, out, models, progress=progress)
     _tell(written, f"--data {folder} --write-manifest")
+    return 0
+
+
+def _train_speech(recipe: SpeechRecipe, folder: Path, out: Path, models: Path, *, progress: bool) -> int:
+    from training import quantize_speech, speech
+
+    splits = speech.split(*speech.read(folder, recipe, progress=progress), recipe)
+    start = out.parent / recipe.start / f"{recipe.start}.keras" if recipe.start else None
+    _make_folders(out, models)
+    print(f"training on {len(splits.train)} recordings, choosing by {len(splits.validation)}")
+    with _writing(out):
+        net, state = speech.train_float(recipe, splits, out, start=start, progress=progress)
+        _save_float(net.full, recipe, state, speech.SpeechValidation.metric, out)
+        written = quantize_speech.quantize_speech(recipe, net, state, splits, out, models, progress=progress)
+    _tell(written, f"--data {folder} --calibrate --write-manifest")
     return 0
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edge.features.cells import CellGrid, encode
 from training.datasets.face_scenes import Scene
-from training.recipe import DetectorTargets
+from training.recipe_parts import DetectorTargets
 
 FloatArray = npt.NDArray[np.float32]
 

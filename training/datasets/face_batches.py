@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.recipe import Augmentation
+from training.recipe_parts import Augmentation
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from edge.observation import Image
 from training.datasets.face_photos import FloatArray, Photo
 from training.datasets.scene_light import change_light
-from training.recipe import SceneAugmentation
+from training.recipe_parts import SceneAugmentation
 
 Rng = np.random.Generator
 Place = npt.NDArray[np.floating[Any]]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.observation import Image
-from training.recipe import SceneAugmentation
+from training.recipe_parts import SceneAugmentation
 
 
 def change_light(image: Image, options: SceneAugmentation, rng: np.random.Generator) -> Image:
