@@ -100,7 +100,7 @@ def quantize_speech(
     verify.require_int8(head_path)
     validation = validation_of(splits, splits.validation, recipe)
     reference = np.asarray(net.full.predict(validation.windows, batch_size=128, verbose=0), np.float32)
-    answers = verify.logits(head_path, embed(encoder_path, validation.windows, progress=progress))
+    answers = answer(head_path, validation.windows, progress=progress)
     found = verify.agreement(reference, answers)
     recall = unweighted_recall(answers, validation.labels)
     _note(head_path, {"agreement_on_validation": found.as_dict(), "validation_recall": round(recall, 4)})
@@ -109,6 +109,14 @@ def quantize_speech(
         f"names what the float model names on {found.top1:.2%} of the validation recordings; unweighted average recall "
         f"{recall:.4f}, in float {state.best_score:.4f}; encoder: {encoder_path.stat().st_size} bytes",
     )
+
+
+def answer(head: Path, windows: FloatArray, *, progress: bool = False) -> FloatArray:
+    """Logits of a head's file and its encoder's, (n, windows, frames, bands) -> (n, labels)."""
+    manifest = read_manifest(manifest_path(head))
+    assert isinstance(manifest.input, SequenceInput)  # a speech model's manifest is refused without it
+    encoder = head.parents[1] / ENCODER_FOLDER / f"{manifest.input.encoder}.tflite"
+    return verify.logits(head, embed(encoder, windows, progress=progress))
 
 
 def embed(encoder: Path, windows: FloatArray, *, progress: bool = False) -> FloatArray:

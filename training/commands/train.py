@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = override(
         read_recipe(arguments.recipe), epochs=arguments.epochs, qat_epochs=arguments.qat_epochs, seed=arguments.seed
     )
-    _require_packages()
+    require_packages()
     from converter import environment
 
     # Before anything imports TensorFlow: legacy Keras has to stand behind tf.keras for the quantisation.
@@ -141,7 +141,8 @@ def _tell(written: Written, evaluation: str) -> None:
     print(f"next: affect-edge evaluate {written.path} {evaluation}")
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Raise `MissingDependencyError` for the first package of the `train` extra that is not installed."""
     from edge.errors import MissingDependencyError
 
     for package in PACKAGES:
