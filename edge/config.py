@@ -12,10 +12,21 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import PrivateAttr, ValidationError
 
+from edge.config_sections import (
+    CameraConfig,
+    ExpressionConfig,
+    FaceConfig,
+    JournalConfig,
+    LoggingConfig,
+    MicrophoneConfig,
+    Section,
+    SmoothingConfig,
+    SpeechConfig,
+)
 from edge.errors import ConfigError
 from edge.toml_text import as_toml, error_line, key_lines, line_of, parse
 
@@ -23,142 +34,14 @@ CONFIG_VARIABLE = "AFFECT_EDGE_CONFIG"
 """Environment variable that names the configuration file."""
 
 
-def _expand(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # there is no such user, or no home folder
-        raise ValueError(str(error)) from None
-
-
-UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand)]
-"""A path as text; ~ is the user's home folder."""
-
-
-class _Section(BaseModel):
-    # Strict: TOML has types of its own, and "30" where a number belongs is a mistake to be told, not guessed away.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class CameraConfig(_Section):
-    """Where frames come from."""
-
-    source: str = Field(
-        default="auto",
-        min_length=1,
-        description="'auto' (the first camera that delivers), 'picamera', a camera's number or /dev/videoN, a video, "
-        "a picture or a folder of them, an rtsp:// or http:// address, or 'demo'.",
-    )
-    width: int = Field(
-        default=640, ge=32, le=7680, description="Pixels of a frame's width that the camera is asked for."
-    )
-    height: int = Field(
-        default=480, ge=32, le=4320, description="Pixels of a frame's height that the camera is asked for."
-    )
-    fps: float = Field(default=15.0, ge=0.1, le=240, description="Frames per second that the camera is asked for.")
-
-
-class FaceConfig(_Section):
-    """How faces are found."""
-
-    model: str = Field(
-        default="face_near", min_length=1, description="Name of an installed face detector, or path to a .tflite file."
-    )
-    threshold: float | None = Field(
-        default=None, gt=0, lt=1, description="Least score of a face. Left out: the model's own, from its manifest."
-    )
-    threads: int = Field(default=1, ge=1, le=64, description="Threads that one search for faces may use.")
-    min_size: float = Field(
-        default=0.08, ge=0, le=1, description="Longer side of the smallest face, as a part of the frame's height."
-    )
-    every: int = Field(default=1, ge=1, le=100, description="Least frames between two searches while the scene moves.")
-    interval: float = Field(
-        default=0.25, ge=0, le=60, description="Most seconds between two searches; faces are followed in between."
-    )
-    confirm: int = Field(
-        default=2,
-        ge=1,
-        le=100,
-        description="Times that a face must be found before it is believed: a false alarm seldom comes twice in one "
-        "place. Single pictures are not held to it.",
-    )
-    max_faces: int = Field(default=8, ge=1, le=64, description="Faces read in one frame at most, the largest first.")
-
-
-class ExpressionConfig(_Section):
-    """The model that names expressions."""
-
-    model: str = Field(
-        default="expression",
-        min_length=1,
-        description="Name of an installed model (`affect-edge models` lists them) or path to a .tflite file.",
-    )
-    threads: int = Field(
-        default=1, ge=1, le=64, description="Threads that one inference may use. Small models are fastest with 1."
-    )
-
-
-class SmoothingConfig(_Section):
-    """How the answers of successive frames become one steady label per face."""
-
-    half_life: float = Field(
-        default=0.5,
-        ge=0,
-        le=60,
-        description="Seconds after which a frame's answer counts half in a face's average; 0 answers each frame alone.",
-    )
-    hysteresis: float = Field(
-        default=0.1,
-        ge=0,
-        lt=1,
-        description="Probability by which another label must lead before it takes over.",
-    )
-    unsure_below: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Probability below which the answer is 'unsure'. Left out: the model's own, from its manifest.",
-    )
-
-
-class JournalConfig(_Section):
-    """The local log of observations."""
-
-    enabled: bool = Field(default=True, description="Whether observations are kept.")
-    path: UserPath | None = Field(
-        default=None, description="The database file. Left out: the journal's standard place."
-    )
-    interval: float = Field(
-        default=1.0,
-        ge=0,
-        le=86400,
-        description="Seconds between two records of a face whose label does not change; a change is always recorded.",
-    )
-    batch_seconds: float = Field(
-        default=5.0,
-        ge=0.1,
-        le=3600,
-        description="Seconds of records that are written at once: spares SD cards, and is what a power cut can lose.",
-    )
-    max_size_mb: float = Field(
-        default=64.0, ge=1, le=1_000_000, description="Megabytes of the database; beyond it the oldest records go."
-    )
-    max_age_days: float = Field(default=30.0, gt=0, le=36500, description="Days after which a record is erased.")
-
-
-class LoggingConfig(_Section):
-    """What the program says about its own work, on stderr."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="warning", description="The least severe message that is printed."
-    )
-
-
-class Config(_Section):
+class Config(Section):
     """The whole configuration; every setting has a default."""
 
     camera: CameraConfig = CameraConfig()
     face: FaceConfig = FaceConfig()
     expression: ExpressionConfig = ExpressionConfig()
+    microphone: MicrophoneConfig = MicrophoneConfig()
+    speech: SpeechConfig = SpeechConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     journal: JournalConfig = JournalConfig()
     logging: LoggingConfig = LoggingConfig()

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edge.config import Config, FaceConfig
+from edge.config import Config
+from edge.config_sections import FaceConfig
 from edge.observation import Frame, Image, Observation
 from edge.pipeline.faces import FacePipeline
 from edge.sources.demo import DemoSource
