@@ -6,14 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge.journal import Journal
-from edge.observation import Observation
 from edge.pipeline.capture import Capture
 from edge.pipeline.faces import FacePipeline
+from edge.pipeline.sinks import Sink
 from edge.sources import FrameSource
-
-Sink = Callable[[Observation], None]
-"""Takes an observation; called from the loop's thread."""
 
 
 @dataclass
@@ -91,36 +87,3 @@ class CameraLoop:
     def stop(self) -> None:
         """End `run` after the present frame; safe in a signal handler."""
         self._capture.stop()
-
-
-class Thinned:
-    """Passes a track's observation on when its label changed, or `interval` seconds after the last that passed.
-
-    Parameters
-    ----------
-    sink
-        What it passes to.
-    interval
-        Seconds of the source's steady clock.
-    """
-
-    def __init__(self, sink: Sink, *, interval: float) -> None:
-        self._sink = sink
-        self._interval = interval
-        self._passed: dict[int | None, float] = {}
-
-    def __call__(self, observation: Observation) -> None:
-        now = observation.monotonic_time
-        last = self._passed.get(observation.track)
-        if last is None or observation.changed or now - last >= self._interval:
-            # Tracks that ended are never seen again: what was not passed on for long is forgotten.
-            if last is None:
-                keep = 10 * max(self._interval, 1.0)
-                self._passed = {track: time for track, time in self._passed.items() if now - time < keep}
-            self._passed[observation.track] = now
-            self._sink(observation)
-
-
-def journal_sink(journal: Journal, *, interval: float) -> Sink:
-    """What writes observations to a journal: every change of a label, and every `interval` seconds."""
-    return Thinned(journal.add, interval=interval)

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.config import Config, FaceConfig, JournalConfig, SmoothingConfig
+from edge.config import Config
+from edge.config_sections import FaceConfig, SmoothingConfig
 from edge.observation import UNSURE, Frame, Observation
-from edge.pipeline.camera import CameraLoop, Thinned
+from edge.pipeline.camera import CameraLoop
 from edge.pipeline.faces import FacePipeline
 from edge.sources.demo import DemoSource
 
@@ -81,24 +82,3 @@ def test_the_loop_gives_every_observation_to_every_sink_and_counts() -> None:
 def test_a_loop_that_is_stopped_ends() -> None:
     loop = CameraLoop(demonstration(10_000), FacePipeline.from_config(Config()), [lambda _: loop.stop()])
     assert loop.run().frames <= 3
-
-
-def observation(time: float, *, track: int = 1, changed: bool = False) -> Observation:
-    return Observation("face", "test", time, time, "happy", 0.9, {"happy": 0.9, "sad": 0.1}, track, changed=changed)
-
-
-def test_thinning_passes_changes_and_one_an_interval() -> None:
-    passed: list[Observation] = []
-    sink = Thinned(passed.append, interval=1.0)
-    for step in range(31):
-        sink(observation(step / 10, changed=step == 5))
-    assert [round(each.monotonic_time, 1) for each in passed] == [0.0, 0.5, 1.5, 2.5]
-
-
-def test_thinning_treats_tracks_apart_and_forgets_those_that_ended() -> None:
-    passed: list[Observation] = []
-    sink = Thinned(passed.append, interval=JournalConfig().interval)
-    for track in range(1000):
-        sink(observation(track * 1.0, track=track))
-    assert len(passed) == 1000
-    assert len(sink._passed) < 20
