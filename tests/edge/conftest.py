@@ -12,6 +12,7 @@ import pytest
 from edge.inference.catalog import MODELS_VARIABLE, find_model
 from edge.inference.manifest import ImageInput, Manifest, TensorSpec, file_sha256
 from edge.observation import UNSURE
+from tests.edge.speech_helpers import install_speech_model
 
 SMALL_MODEL = Path(__file__).parents[1] / "data" / "small_int8.tflite"
 """A real int8 model, untrained: one convolution, a mean, a dense layer. test_interpreter.py's `convert` made it."""
@@ -48,6 +49,12 @@ def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def expression_model(models_folder: Path) -> Path:
     return models_folder / "expression" / "expression.tflite"
+
+
+@pytest.fixture
+def speech_model(models_folder: Path) -> Path:
+    """The head of a tiny speech model in the same folder, with its encoder and manifests."""
+    return install_speech_model(models_folder)
 
 
 @pytest.fixture(scope="session")
