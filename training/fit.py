@@ -100,14 +100,14 @@ def fit(
     Raises
     ------
     DataError
-        Fewer faces than one batch; a checkpoint that is damaged or belongs to another recipe; a loss that is not
+        Fewer samples than one batch; a checkpoint that is damaged or belongs to another recipe; a loss that is not
         finite.
     OSError
         The checkpoint or the curves cannot be written; the checkpoint before stays as it was.
     """
     steps = len(batches)
     if steps == 0:
-        raise DataError("fewer training faces than one batch; lower schedule.batch_size in the recipe")
+        raise DataError("fewer training samples than one batch; lower schedule.batch_size in the recipe")
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
         decay_steps=max(1, round((schedule.epochs - schedule.warmup_epochs) * steps)),

@@ -211,7 +211,7 @@ def test_an_archive_that_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_fewer_faces_than_a_batch(tmp_path: Path) -> None:
     images, labels = pattern_faces(1, seed=0)
-    with pytest.raises(DataError, match="fewer training faces than one batch"):
+    with pytest.raises(DataError, match="fewer training samples than one batch"):
         fit(
             network(),
             FaceBatches(images, np.eye(7, dtype=np.float32)[labels], Augmentation(), batch_size=8, seed=0),

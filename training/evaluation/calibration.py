@@ -96,7 +96,7 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
         side = "all are right" if loss(low) < loss(high) else "the answers are no better than chance"
         raise DataError(
             f"no temperature between {TEMPERATURE_RANGE[0]:g} and {TEMPERATURE_RANGE[1]:g} fits the {len(labels)} "
-            f"validation faces: {side}; calibrate a trained model on more faces"
+            f"validation samples: {side}; calibrate a trained model on more of them"
         )
     return round(float(np.exp(best.x)), 4)
 
@@ -137,7 +137,7 @@ def choose_threshold(probabilities: Floats, labels: Integers, target: float = TA
             return selection
     raise DataError(
         f"no confidence makes the model right on {target:.0%} of at least {MIN_ANSWERED:.0%} of the {len(labels)} "
-        "validation faces; train it further, or accept a lower --target-accuracy"
+        "validation samples; train it further, or accept a lower --target-accuracy"
     )
 
 

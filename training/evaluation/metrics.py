@@ -258,7 +258,7 @@ def check_scored(logits: Floats, labels: Integers, *, classes: int) -> None:
         There is no face, the shapes do not fit, a label is not one of the classes, or a logit is not finite.
     """
     if len(labels) == 0:
-        raise DataError("there is no face to score: the split is empty")
+        raise DataError("there is nothing to score: the split is empty")
     if logits.shape != (len(labels), classes):
         raise DataError(f"logits have the shape {logits.shape} where {(len(labels), classes)} is needed")
     if labels.min() < 0 or labels.max() >= classes:

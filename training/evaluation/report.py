@@ -69,34 +69,41 @@ class Report:
                 f"{plus.label_accuracy:.4f}"
             )
         yield ""
-        yield f"{'':<20}{'as trained':>10}{'calibrated':>12}"
-        rows = (("temperature", "temperature"), (f"ECE, {ECE_BINS} bins", "ece"), ("NLL", "nll"), ("Brier", "brier"))
-        for title, key in rows:
-            yield f"{title:<20}{getattr(figures.raw, key):>10.4f}{getattr(figures.calibrated, key):>12.4f}"
-        if self.selection:
-            accuracy = self.selection.accuracy
-            yield (
-                f"'unsure' below {self.selection.threshold:.3f}: {self.selection.coverage:.1%} of the faces answered"
-                + ("" if accuracy is None else f", {accuracy:.1%} of them right")
-            )
+        yield from calibration_lines(figures, self.selection, "faces")
         yield ""
-        yield from self._class_lines()
+        yield from class_lines(figures, self.labels, "faces")
         if self.comparison:
             yield ""
             yield from _comparison_lines(self.comparison)
 
-    def _class_lines(self) -> Iterator[str]:
-        width = max(map(len, self.labels)) + 2
-        yield f"{'class':<{width}}{'precision':>10}{'recall':>8}{'F1':>8}{'ROC-AUC':>9}{'faces':>7}"
-        for name, row in self.figures.per_class.items():
-            yield (
-                f"{name:<{width}}{row.precision:>10.3f}{row.recall:>8.3f}{row.f1:>8.3f}"
-                f"{_number(row.roc_auc, 3):>9}{row.support:>7}"
-            )
-        yield ""
-        yield f"{'label / answer':<15}" + "".join(f"{name:>{width}}" for name in self.labels)
-        for name, counts in zip(self.labels, self.figures.confusion, strict=True):
-            yield f"{name:<15}" + "".join(f"{count:>{width}}" for count in counts)
+
+def calibration_lines(figures: Figures, selection: Selection | None, unit: str) -> Iterator[str]:
+    """How far the probabilities can be believed, and what 'unsure' costs; `unit` names what is counted: 'faces'."""
+    yield f"{'':<20}{'as trained':>10}{'calibrated':>12}"
+    rows = (("temperature", "temperature"), (f"ECE, {ECE_BINS} bins", "ece"), ("NLL", "nll"), ("Brier", "brier"))
+    for title, key in rows:
+        yield f"{title:<20}{getattr(figures.raw, key):>10.4f}{getattr(figures.calibrated, key):>12.4f}"
+    if selection:
+        yield (
+            f"'unsure' below {selection.threshold:.3f}: {selection.coverage:.1%} of the {unit} answered"
+            + ("" if selection.accuracy is None else f", {selection.accuracy:.1%} of them right")
+        )
+
+
+def class_lines(figures: Figures, labels: Sequence[str], unit: str) -> Iterator[str]:
+    """The classes one by one, and the confusion matrix."""
+    width = max(map(len, labels)) + 2
+    column = max(7, len(unit) + 2)
+    yield f"{'class':<{width}}{'precision':>10}{'recall':>8}{'F1':>8}{'ROC-AUC':>9}{unit:>{column}}"
+    for name, row in figures.per_class.items():
+        yield (
+            f"{name:<{width}}{row.precision:>10.3f}{row.recall:>8.3f}{row.f1:>8.3f}"
+            f"{_number(row.roc_auc, 3):>9}{row.support:>{column}}"
+        )
+    yield ""
+    yield f"{'label / answer':<15}" + "".join(f"{name:>{width}}" for name in labels)
+    for name, counts in zip(labels, figures.confusion, strict=True):
+        yield f"{name:<15}" + "".join(f"{count:>{width}}" for count in counts)
 
 
 def protocol_of(
@@ -125,6 +132,13 @@ def protocol_of(
         "calibration_fitted_on": fitted_on,
         "training": {key: training[key] for key in ("recipe", "seed", "cleaning") if key in training},
         "runtime": runtime,
+        **machine_and_versions(),
+    }
+
+
+def machine_and_versions() -> dict[str, Any]:
+    """What computed, for the protocol."""
+    return {
         "machine": platform.machine(),
         "versions": {
             "python": platform.python_version(),
