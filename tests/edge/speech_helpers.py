@@ -19,7 +19,9 @@ SMALL_ENCODER = DATA / "small_speech_encoder.tflite"
 SMALL_HEAD = DATA / "small_speech_head.tflite"
 """Real int8 models with random weights: `small_encoder` and `small_head` below, converted by `convert`."""
 
-SPEECH_LABELS = (NO_SPEECH, "neutral", "happy", "sad", "angry")
+SPEECH_LABELS = ("neutral", NO_SPEECH, "happy", "sad", "angry")
+"""In this order nothing that `talk` says is taken for no speech."""
+
 WINDOWS, NUMBERS = 4, 12
 RATE = LogMelSettings().rate
 
