@@ -1,13 +1,15 @@
-"""Watch a camera and log the expressions of the faces it sees, until Ctrl-C or SIGTERM.
+"""Watch a camera, listen to a microphone, and log the emotions shown and heard, until Ctrl-C or SIGTERM.
 
-Nothing leaves the device: no socket is opened (unless the source is an address) and no picture is kept. What is kept
-are labels, probabilities, places and times, in the journal that `affect-edge log` reads.
+Nothing leaves the device: no socket is opened (unless the source is an address) and no picture or sound is kept. What
+is kept are labels, probabilities, places and times, in the journal that `affect-edge log` reads.
 
 examples:
-  affect-edge run                               the first camera found, or the demonstration where there is none
+  affect-edge run                               the first camera and microphone found, or the demonstration
   affect-edge run --source demo --duration 20   twenty seconds of the demonstration
   affect-edge run --source /dev/video2 --json   a line of JSON for every face in every frame
   affect-edge run --source rtsp://user:pass@camera/stream --config site.toml
+  affect-edge run --source none --mic USB       only the microphone with USB in its name
+  arecord -f S16_LE -r 16000 | affect-edge run --source none --mic -
 """
 
 from __future__ import annotations
@@ -17,26 +19,44 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from edge.observation import Observation
+from edge.errors import AffectEdgeError
 
-HELP = "watch a camera and log the expressions it sees"
+if TYPE_CHECKING:
+    from edge.config import Config
+    from edge.observation import Observation
+    from edge.pipeline.microphone import MicrophoneLoop
+    from edge.pipeline.speech import SpeechPipeline
+    from edge.sources.sound import AudioSource
+
+HELP = "watch a camera, listen to a microphone and log the emotions shown and heard"
 
 NOTICE = (
-    "This names facial expressions, not feelings. Tell the people in view; in the EU it may not be used at work or in "
-    "education (AI Act, Article 5)."
+    "This names expressions of faces and voices, not feelings. Tell the people who are seen and heard; in the EU it "
+    "may not be used at work or in education (AI Act, Article 5)."
 )
 
 CONSOLE_SECONDS = 5.0
-"""Between two lines about a face whose label does not change."""
+"""Between two lines about a face or a voice whose label does not change."""
+
+
+class RunUsageError(AffectEdgeError):
+    """Options that do not go together."""
+
+    exit_code = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="WHAT",
-        help="camera number or /dev/videoN, picamera, rtsp:// or http:// address, video, picture, folder, demo, auto "
-        "(default: the configuration's, which is auto)",
+        help="camera number or /dev/videoN, picamera, rtsp:// or http:// address, video, picture, folder, demo, auto, "
+        "none (default: the configuration's, which is auto)",
+    )
+    parser.add_argument(
+        "--mic",
+        metavar="WHAT",
+        help="microphone's number or part of its name, sound file, - (WAV on standard input; raw samples there: "
+        "--mic=-:s16le:16000:1), auto, none (default: the configuration's, which is auto)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML); see validate-config")
     parser.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so long")
@@ -52,16 +72,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     from edge.config import load_config
     from edge.journal import Journal, default_journal_path
-    from edge.pipeline.camera import CameraLoop, Sink, Thinned, journal_sink
+    from edge.pipeline.camera import CameraLoop
     from edge.pipeline.faces import FacePipeline
+    from edge.pipeline.microphone import MicrophoneLoop, run_together
+    from edge.pipeline.sinks import Sink, Thinned, journal_sink, one_at_a_time
     from edge.sources import open_frame_source
 
     config = load_config(arguments.config)
     if not arguments.verbose:
         logging.getLogger().setLevel(config.logging.level.upper())
+    seen, heard = arguments.source or config.camera.source, arguments.mic or config.microphone.source
+    if seen == heard == "none":
+        raise RunUsageError("neither camera nor microphone: name one with --source or --mic")
     print(NOTICE, file=sys.stderr)
-    pipeline = FacePipeline.from_config(config)
-    sinks: list[Sink] = [_print_json] if arguments.json else [Thinned(_print_line, interval=CONSOLE_SECONDS)]
+    printer = one_at_a_time(_print_json if arguments.json else _print_line)
+    camera = microphone = None
     with contextlib.ExitStack() as stack:
         journal = None
         if config.journal.enabled and not arguments.no_journal:
@@ -74,26 +99,73 @@ def run(arguments: argparse.Namespace) -> int:
                     max_age_days=config.journal.max_age_days,
                 )
             )
-            sinks.append(journal_sink(journal, interval=config.journal.interval))
-        camera = config.camera
-        source = stack.enter_context(
-            open_frame_source(
-                arguments.source or camera.source, width=camera.width, height=camera.height, fps=camera.fps
+
+        def sinks() -> list[Sink]:
+            """For one loop: what thins out counts its own tracks."""
+            chosen = [printer if arguments.json else Thinned(printer, interval=CONSOLE_SECONDS)]
+            return [*chosen, journal_sink(journal, interval=config.journal.interval)] if journal else chosen
+
+        in_time = journal.flush_if_due if journal else None
+        if seen != "none":
+            faces = FacePipeline.from_config(config)
+            frames = stack.enter_context(
+                open_frame_source(seen, width=config.camera.width, height=config.camera.height, fps=config.camera.fps)
             )
+            camera = CameraLoop(frames, faces, sinks(), after_frame=in_time)
+        if found := _open_microphone(heard, config, alone=camera is None):
+            sound = stack.enter_context(found[0])
+            microphone = MicrophoneLoop(sound, found[1], sinks(), after_block=in_time)
+        print(
+            f"camera: {frames.name if camera else 'none'}; microphone: {sound.name if microphone else 'none'}; "
+            f"journal: {journal.path if journal else 'none'}",
+            file=sys.stderr,
         )
-        print(f"source: {source.name}; journal: {journal.path if journal else 'none'}", file=sys.stderr)
-        loop = CameraLoop(source, pipeline, sinks, after_frame=journal.flush_if_due if journal else None)
+        loops = [loop for loop in (camera, microphone) if loop is not None]
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: loop.stop())
-        loop.run(duration=arguments.duration)
-    figures = loop.figures
-    written = f"; {journal.written} records in {journal.path}" if journal is not None else ""
-    print(
-        f"{figures.frames} frames in {figures.seconds:.1f} s ({figures.fps:.1f} a second, {figures.dropped} dropped), "
-        f"{figures.faces} observations{written}",
-        file=sys.stderr,
-    )
-    return 0
+            signal.signal(number, lambda *_: [loop.stop() for loop in loops])
+        failures = run_together(camera, microphone, duration=arguments.duration)
+    if camera is not None:
+        did = camera.figures
+        print(
+            f"{did.frames} frames in {did.seconds:.1f} s ({did.fps:.1f} a second, {did.dropped} dropped), "
+            f"{did.faces} observations",
+            file=sys.stderr,
+        )
+    if microphone is not None:
+        print(_sound_figures(microphone), file=sys.stderr)
+    if journal is not None:
+        print(f"{journal.written} records in {journal.path}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _open_microphone(spec: str, config: Config, *, alone: bool) -> tuple[AudioSource, SpeechPipeline] | None:
+    """What `spec` names, and the speech model; without one that was not asked for by name the camera goes on alone."""
+    from edge.pipeline.speech import SpeechPipeline
+    from edge.sources.sound import open_audio_source
+
+    if spec == "none":
+        return None
+    try:
+        pipeline = SpeechPipeline.from_config(config)
+        return open_audio_source(spec), pipeline
+    except AffectEdgeError as error:
+        if spec != "auto" or alone:
+            raise
+        print(f"without sound: {error}", file=sys.stderr)
+        return None
+
+
+def _sound_figures(loop: MicrophoneLoop) -> str:
+    did, heard, met = loop.figures, loop.pipeline.figures, loop.source.figures
+    hops = max(heard.hops, 1)
+    parts = [f"silence {heard.silent / hops:.0%}", f"no speech {heard.no_speech / hops:.0%}"]
+    for count, what in (
+        (met.lost_samples / loop.source.rate, "s lost"),
+        (met.stalled, "times without sound"),
+        (met.reopened, "times opened anew"),
+    ):
+        parts += [f"{count:.4g} {what}"] if count else []
+    return f"{did.sound_seconds:.1f} s of sound ({', '.join(parts)}), {did.observations} observations"
 
 
 def _seconds(text: str) -> float:
@@ -113,6 +185,7 @@ def _print_line(observation: Observation) -> None:
     import time
 
     clock = time.strftime("%H:%M:%S", time.localtime(observation.wall_time))
+    who = observation.modality if observation.track is None else f"{observation.modality} {observation.track}"
     likely = sorted(observation.probabilities.items(), key=lambda item: item[1], reverse=True)[:3]
     detail = "  ".join(f"{label} {probability:4.0%}" for label, probability in likely)
-    print(f"{clock}  face {observation.track}  {observation.label:<9} ({detail})", flush=True)
+    print(f"{clock}  {who}  {observation.label:<9} ({detail})", flush=True)
