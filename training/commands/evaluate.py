@@ -3,7 +3,10 @@
 For an expression model, MODEL is a .keras file, or a .tflite file, which is run face by face as the device does it, and
 DIR holds fer2013.csv (with fer2013new.csv beside it the agreement with FER+ is told too) or folders train/<class>/,
 validation/, test/. For a face detector's .tflite file, told by its manifest, DIR holds train.csv, train_ignore.csv and
-images/; the photographs of the sources that its recipe held out are searched.
+images/; the photographs of the sources that its recipe held out are searched. For a speech model's .tflite file (the
+one in speech-emotion/, its encoder beside it in speech-encoder/), DIR holds the corpora that it was trained on, under
+their public file names; the recordings of the speakers that its recipe held out are scored, by corpus and by sex, age,
+race and ethnicity, and beside CREMA-D's listeners where summaryTable.csv is there.
 
 Choose between models on 'validation' (FER-2013's PublicTest), the default. 'test' (PrivateTest) is to be scored once,
 when every choice has been made: whoever looks at it to choose has no test set any more.
@@ -16,6 +19,7 @@ examples:
   affect-edge evaluate expression.tflite --data fer2013/ --calibrate --out figures/
   affect-edge evaluate expression.tflite --data fer2013/ --split test --float best.keras --write-manifest
   affect-edge evaluate face_near.tflite --data photographs/ --float runs/face_near/face_near.keras
+  affect-edge evaluate models/speech-emotion/speech.tflite --data speech/ --calibrate --write-manifest
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.errors import AffectEdgeError, MissingDependencyError, ModelError
-from edge.inference.manifest import Calibration, manifest_path, read_manifest
+from edge.inference.manifest import Calibration, Manifest, manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from training.datasets.fer2013 import FaceSet
@@ -55,10 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target-accuracy",
         type=_fraction,
         metavar="PART",
-        help="with --calibrate: how often a named expression should be right (default: 0.80)",
+        help="with --calibrate: how often what is named should be right (default: 0.80; for speech 0.70)",
     )
     parser.add_argument(
-        "--float", type=Path, dest="float_model", metavar="MODEL", help="compare with this float model, face by face"
+        "--float",
+        type=Path,
+        dest="float_model",
+        metavar="MODEL",
+        help="compare with this float model, answer by answer",
     )
     parser.add_argument(
         "--write-manifest", action="store_true", help="write figures and protocol into the manifest and card"
@@ -79,10 +87,17 @@ def run(arguments: argparse.Namespace) -> int:
         _make_folder(arguments.out)
     if arguments.split == "test":
         print(TEST_NOTE, file=sys.stderr)
-    if _is_detector(arguments.model):
+    task = _task(arguments.model)
+    if task == "face-detection":
         from training.commands import evaluate_detector
 
         return evaluate_detector.run(arguments, _command(arguments))
+    if task == "speech-emotion":
+        from training.commands import evaluate_speech
+
+        return evaluate_speech.run(arguments, _command(arguments))
+    if task == "speech-encoder":
+        raise ModelError(f"{arguments.model}: half a model; evaluate the one in speech-emotion/ that it belongs to")
     from training.datasets.fer2013 import read_faces
     from training.evaluation.predict import open_face_model
 
@@ -100,9 +115,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _is_detector(model: Path) -> bool:
+def _task(model: Path) -> str | None:
+    """What a .tflite file is for, if it has a manifest."""
     manifest = manifest_path(model)
-    return model.suffix == ".tflite" and manifest.is_file() and read_manifest(manifest).task == "face-detection"
+    return read_manifest(manifest).task if model.suffix == ".tflite" and manifest.is_file() else None
 
 
 def _evaluate(
@@ -198,12 +214,18 @@ def _write_manifest(arguments: argparse.Namespace, model: FaceModel, calibration
             card_path(model.path).write_text(render_card(manifest), encoding="utf-8")
     except OSError as error:
         raise AffectEdgeError(f"{error.filename or path}: cannot be written: {error.strerror}") from None
+    warn_of_other_temperatures(manifest, path)
+
+
+def warn_of_other_temperatures(manifest: Manifest, path: Path) -> None:
+    """Tell of figures that were written at another temperature than the manifest's present one."""
+    temperature = manifest.calibration.temperature
     for split, entry in manifest.evaluation.items():
         written_at = entry.get("calibrated", {}).get("temperature")
-        if written_at != round(calibration.temperature, 5):
+        if written_at != round(temperature, 5):
             print(
                 f"note: {path.name}: evaluation.{split} was written at another temperature ({written_at}, now "
-                f"{calibration.temperature}); evaluate that split again with --write-manifest",
+                f"{temperature}); evaluate that split again with --write-manifest",
                 file=sys.stderr,
             )
 

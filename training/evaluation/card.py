@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.inference.manifest import Manifest
+from training.evaluation.speech_card import encoder_lines, size_of, speech_lines
 
 
 def card_path(model: Path) -> Path:
@@ -20,15 +21,6 @@ def render_card(manifest: Manifest) -> str:
 
 
 def _lines(manifest: Manifest) -> Iterator[str]:
-    size = ", ".join(
-        part
-        for part in (
-            f"{manifest.size_bytes:,} bytes",
-            f"{manifest.parameters:,} parameters" if manifest.parameters else "",
-            f"{manifest.multiply_adds / 1e6:.1f} M multiply-adds" if manifest.multiply_adds else "",
-        )
-        if part
-    )
     yield f"# Model card: {manifest.name} {manifest.version}"
     yield ""
     yield "Written by `affect-edge evaluate --write-manifest` from the manifest beside it; do not edit."
@@ -37,10 +29,19 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield manifest.limits
     yield ""
+    if manifest.task == "speech-emotion":
+        yield from speech_lines(manifest)
+    elif manifest.task == "speech-encoder":
+        yield from encoder_lines(manifest)
+    else:
+        yield from _picture_lines(manifest)
+
+
+def _picture_lines(manifest: Manifest) -> Iterator[str]:
     yield "## The file"
     yield ""
     height, width = manifest.input.shape[1:3]
-    yield f"- `{manifest.file}`: {size}; sha256 `{manifest.sha256}`"
+    yield f"- `{manifest.file}`: {size_of(manifest)}; sha256 `{manifest.sha256}`"
     if detection := manifest.detection:
         yield f"- input: one grey picture, {width}x{height} pixels, {manifest.input.dtype}"
         yield f"- output: {manifest.output.dtype}, {manifest.output.shape[1]} cells of face, box, landmarks"

@@ -53,8 +53,8 @@ class Scored:
     title: str
     """Model and split, for the headings."""
     names: Sequence[str]
-    images: npt.NDArray[np.uint8]
-    """(n, 48, 48)"""
+    images: npt.NDArray[np.uint8] | None
+    """(n, 48, 48); None for what cannot be shown."""
     labels: Integers
     """(n,)"""
     logits: Floats
@@ -63,6 +63,8 @@ class Scored:
     figures: Figures
     selection: Selection | None
     """Where the model says 'unsure', if it has a threshold."""
+    unit: str = "faces"
+    """What is counted."""
 
     @property
     def probabilities(self) -> Floats:
@@ -79,8 +81,9 @@ def write_plots(scored: Scored, directory: Path) -> list[Path]:
         "roc": roc,
         "risk_coverage": risk_against_coverage,
         "classes": class_bars,
-        "mistakes": mistakes,
     }
+    if scored.images is not None:
+        drawings["mistakes"] = mistakes
     written = []
     for name, draw in drawings.items():
         path = directory / f"{name}.png"
@@ -105,7 +108,7 @@ def confusion(scored: Scored) -> Figure:
     axes.set_yticks(ticks, [f"{name}\n{total}" for name, total in zip(scored.names, support[:, 0], strict=True)])
     axes.tick_params(length=0)
     axes.set_xlabel("answer")
-    axes.set_ylabel("label, and its number of faces")
+    axes.set_ylabel(f"label, and its number of {scored.unit}")
     for row, column in np.ndindex(counts.shape):
         colour = "white" if shares[row, column] > 0.55 else INK
         axes.text(column, row - 0.12, f"{shares[row, column]:.0%}", ha="center", va="center", color=colour)
@@ -114,7 +117,7 @@ def confusion(scored: Scored) -> Figure:
 
 
 def reliability(scored: Scored) -> Figure:
-    """Accuracy against confidence, before and after the temperature, over the number of faces in each bin."""
+    """Accuracy against confidence, before and after the temperature, over the number in each bin."""
     figure = Figure(figsize=(9.0, 5.2), layout=ConstrainedLayoutEngine(wspace=0.06))
     figure.suptitle(f"Reliability: {scored.title}", x=0.01, ha="left", fontsize=11, fontweight="bold")
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(4, 1))
@@ -125,7 +128,7 @@ def reliability(scored: Scored) -> Figure:
         axes[1, column].bar(bins.edges[:-1], bins.counts, np.diff(bins.edges), align="edge", color=GREY, linewidth=0)
         axes[1, column].set_xlabel("confidence")
     axes[0, 0].set_ylabel("accuracy")
-    axes[1, 0].set_ylabel("faces")
+    axes[1, 0].set_ylabel(scored.unit)
     axes[0, 0].legend(loc="upper left")
     return figure
 
@@ -151,12 +154,12 @@ def roc(scored: Scored) -> Figure:
 
 
 def risk_against_coverage(scored: Scored) -> Figure:
-    """Error among the answered faces against the part answered, with the threshold's place marked."""
+    """Error among those answered against the part answered, with the threshold's place marked."""
     curve = risk_coverage(scored.probabilities, scored.labels)
     figure, axes = _sheet(6.2, 4.4, f"Risk and coverage: {scored.title}")
     axes.plot(curve.coverage, curve.risk, color=BLUE, linewidth=1.8)
     axes.set(xlim=(0, 1.005), ylim=(0, max(0.05, float(curve.risk.max()) * 1.1)))
-    axes.set(xlabel="part of the faces that is answered", ylabel="errors among those answered")
+    axes.set(xlabel=f"part of the {scored.unit} that is answered", ylabel="errors among those answered")
     selection = scored.selection
     if selection is not None and selection.accuracy is not None:
         risk = 1 - selection.accuracy
@@ -198,6 +201,7 @@ def class_bars(scored: Scored) -> Figure:
 
 def mistakes(scored: Scored) -> Figure:
     """The wrong answers that the model was surest of: often it is the label that is wrong."""
+    assert scored.images is not None  # `write_plots` draws none otherwise
     probabilities = scored.probabilities
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != scored.labels)
