@@ -115,27 +115,30 @@ class Soak:
         # Before the rest: NumPy's median imports more of NumPy when it is first called.
         began = self.samples[-1].frames if self.samples else 0
         frame_ms = round(float(np.median(self._seconds[began : self._count])) * 1e3, 2)
-        gc.collect()
-        self.samples.append(
-            Sample(
-                frames=self._count,
-                rss_kib=measuring.memory_kib("VmRSS"),
-                blocks=sys.getallocatedblocks(),
-                files=len(list(Path("/proc/self/fd").iterdir())),
-                threads=len(list(Path("/proc/self/task").iterdir())),
-                journal_kib=sum(file.stat().st_size for file in self._path.parent.iterdir()) // 1024,
-                frame_ms=frame_ms,
-            )
-        )
+        self.samples.append(take_sample(self._count, frame_ms, self._path.parent))
 
 
-def grown(samples: Sequence[Sample]) -> list[str]:
+def take_sample(frames: int, frame_ms: float, folder: Path) -> Sample:
+    """The process now; `folder` holds nothing but the journal."""
+    gc.collect()
+    return Sample(
+        frames=frames,
+        rss_kib=measuring.memory_kib("VmRSS"),
+        blocks=sys.getallocatedblocks(),
+        files=len(list(Path("/proc/self/fd").iterdir())),
+        threads=len(list(Path("/proc/self/task").iterdir())),
+        journal_kib=sum(file.stat().st_size for file in folder.iterdir()) // 1024,
+        frame_ms=frame_ms,
+    )
+
+
+def grown(samples: Sequence[Sample], unit: str = "frames") -> list[str]:
     """What grew beyond its bound from the end of the first part to the end of the last, one phrase each."""
     first, last = samples[0], samples[-1]
     bounds = {"rss_kib": MAX_GROWTH_KIB, "blocks": MAX_GROWTH_BLOCKS, "files": 0, "threads": 0}
     growth = {name: getattr(last, name) - getattr(first, name) for name in bounds}
     return [
-        f"{name} grew by {growth[name]} in {last.frames - first.frames} frames; at most {bound} is let pass"
+        f"{name} grew by {growth[name]} in {last.frames - first.frames} {unit}; at most {bound} is let pass"
         for name, bound in bounds.items()
         if growth[name] > bound
     ]
