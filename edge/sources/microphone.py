@@ -122,7 +122,9 @@ class MicrophoneSource(AudioSource):
         self._rates = (self.rate,)
         self._watch = MicrophoneWatch(self.rate)
         self._clock = SampleClock(self.rate)
-        self._clock.set(0, first.arrival - self._count(first) / self.rate)
+        # Blocks that had to wait for the first read are lost like any other.
+        self._expected = 0
+        self._clock.set(first.position, first.arrival - len(first.data) / (2 * self._channels * self.rate))
 
     def read(self) -> AudioBlock | None:
         with self._reading:
@@ -168,9 +170,10 @@ class MicrophoneSource(AudioSource):
         self._expected = chunk.position + len(samples)
         self.figures.overflows += chunk.overflow
         if self._fresh or chunk.overflow:
-            moment = max(chunk.arrival - len(samples) / self.rate, self._clock.time(self._position))
-            position = max(self._position + skipped + 1, self._clock.position(moment))
-            self._clock.set(position, moment)
+            heard = chunk.arrival - len(samples) / self.rate
+            position = max(self._position + skipped + 1, self._clock.position(heard))
+            # By the present count where the clock would jump back: a device that delivers what it had in store.
+            self._clock.set(position, max(heard, self._clock.time(position)))
             self._fresh = False
         else:
             position = self._position + skipped
@@ -235,23 +238,29 @@ class MicrophoneSource(AudioSource):
         try:
             _, device, _ = self._open(self._successors(list_microphones(self._closed)))
         except AffectEdgeError as error:
+            if self._closed.is_set():
+                return
+            if not self._failed_at:  # it was let go of only because it was silent
+                self.figures.stalled += 1
+                self._fail("stalled", f"does not open again: {error}")
             _log.debug("the microphone '%s' is not back: %s", self.name, error)
             return
         self.figures.reopened += 1
         self._fresh = True
         self._watch.restart()
-        if not self._watch.is_silent:
+        if self._failed_at:
             away = time.monotonic() - self._failed_at
+            self._failed_at = 0.0
             self._tell("back", f"delivers again after {away:.1f} s ({device.name})")
 
     def _successors(self, devices: Sequence[MicrophoneInfo]) -> list[MicrophoneInfo]:
-        """What the microphone may be now: the same model, which need not have the same number; else as `choose`."""
+        """What the microphone may be now: the same model, which need not have the same number; else what is meant."""
         last = self._device
         assert last is not None
         same = [device for device in devices if device.model == last.model]
         same.sort(key=lambda device: (device.name != last.name, device.number != last.number))
         # Another device with that number is not what the user chose.
-        others = [] if self._spec.isdecimal() or not devices else choose(devices, self._spec)
+        others = [] if self._spec.isdecimal() else _meant(devices, self._spec)
         return same + [device for device in others if device not in same]
 
     def _open(self, devices: Sequence[MicrophoneInfo]) -> tuple[int, MicrophoneInfo, Chunk]:
@@ -282,10 +291,6 @@ class MicrophoneSource(AudioSource):
             raise SourceError("it is not among the devices")
         raise SourceError(f"no sound comes from the microphone {'; '.join(problems)}")
 
-    def _count(self, chunk: Chunk) -> int:
-        """Samples of one channel."""
-        return len(chunk.data) // (2 * self._channels)
-
 
 def choose(devices: Sequence[MicrophoneInfo], spec: str) -> list[MicrophoneInfo]:
     """Those of the devices that `spec` means (see `MicrophoneSource`), the best first.
@@ -295,17 +300,20 @@ def choose(devices: Sequence[MicrophoneInfo], spec: str) -> list[MicrophoneInfo]
     SourceError
         When there is none.
     """
-    if spec == "auto":
-        chosen = sorted(devices, key=lambda device: not device.default)
-    elif spec.isdecimal():
-        chosen = [device for device in devices if device.number == int(spec)]
-    else:
-        part = spec.casefold()
-        chosen = [device for device in devices if part == device.name.casefold()]
-        chosen = chosen or [device for device in devices if part in device.name.casefold()]
+    chosen = _meant(devices, spec)
     if not devices:
         raise SourceError("no microphone was found: is one plugged in, and is the user in the group audio?")
     if not chosen:
         found = ", ".join(f"{device.number} ({device.name})" for device in devices)
         raise SourceError(f"there is no microphone '{spec}'; this machine has {found}")
     return chosen
+
+
+def _meant(devices: Sequence[MicrophoneInfo], spec: str) -> list[MicrophoneInfo]:
+    if spec == "auto":
+        return sorted(devices, key=lambda device: not device.default)
+    if spec.isdecimal():
+        return [device for device in devices if device.number == int(spec)]
+    part = spec.casefold()
+    exactly = [device for device in devices if part == device.name.casefold()]
+    return exactly or [device for device in devices if part in device.name.casefold()]

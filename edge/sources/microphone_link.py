@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import select
@@ -13,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,15 @@ class Link:
     def __init__(self, arguments: list[str], closed: threading.Event) -> None:
         self._closed = closed
         self._buffer = bytearray()
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("microphone_process.py")), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("microphone_process.py")), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+            )
+        except OSError as error:  # no memory at the moment, too many processes or open files
+            raise LinkError(f"no process can be started ({error.strerror or error})") from error
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         self._poll = select.poll()
@@ -122,7 +125,7 @@ class Link:
 
     def _read_answer(self) -> dict[str, Any]:
         while b"\n" not in self._buffer:
-            if not self._fill(len(self._buffer) + 1, ANSWER_SECONDS):
+            if not self._fill(len(self._buffer) + 1, ANSWER_SECONDS, "answer"):
                 raise LinkError("closed while it was opened")
         line, _, rest = bytes(self._buffer).partition(b"\n")
         self._buffer[:] = rest
@@ -131,7 +134,7 @@ class Link:
             raise LinkError(_explain(answer["error"]))
         return answer
 
-    def _fill(self, size: int, seconds: float) -> bool:
+    def _fill(self, size: int, seconds: float, what: str = "sound") -> bool:
         """Read until so many bytes wait; False when the source was closed."""
         deadline = time.monotonic() + seconds
         while len(self._buffer) < size:
@@ -146,7 +149,7 @@ class Link:
                 self._buffer += part
                 deadline = time.monotonic() + seconds
             elif left <= 0:
-                raise LinkError(f"no sound for {seconds:g} s")
+                raise LinkError(f"no {what} for {seconds:g} s")
         return True
 
     def _death(self) -> str:
@@ -169,7 +172,7 @@ def list_devices(closed: threading.Event | None = None) -> list[dict[str, Any]]:
     SourceError
         When the sound system does not answer.
     """
-    if importlib.util.find_spec("pyaudio") is None:
+    if find_spec("pyaudio") is None:
         raise MissingDependencyError(
             "pyaudio", "microphone", "the microphone (after  sudo apt install portaudio19-dev gcc python3-dev)"
         )

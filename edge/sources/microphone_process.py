@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import resource
 import select
 import signal
 import struct
@@ -47,6 +48,8 @@ def main(arguments: list[str]) -> None:
     # What the reader's terminal or service manager sends to all its processes must not look like a dead microphone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A library that crashes must not write the sound in our memory to disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries print to stdout too, where the blocks go.
     output = os.dup(1)
     with Path(os.devnull).open("wb") as nowhere:

@@ -42,7 +42,7 @@ class MicrophoneWatch:
         self._history_samples = 0
         self._unlooked = 0
         self._repeats = 0
-        self._quiet = 0.0
+        self._quiet_samples = 0
         self._report_at = SILENT_SECONDS
 
     @property
@@ -59,12 +59,12 @@ class MicrophoneWatch:
         """What the block, (n,) float32, shows; 'silent' comes anew after twice the time while the silence lasts."""
         if samples.min() == samples.max():
             self.restart()
-            self._quiet += len(samples) / self._rate
-            if self._quiet < self._report_at:
+            self._quiet_samples += len(samples)
+            if self._quiet_samples < self._report_at * self._rate:
                 return None
             self._report_at += min(2 * self._report_at, _LONGEST_SECONDS)
             return "silent"
-        self._quiet = 0.0
+        self._quiet_samples = 0
         self._report_at = SILENT_SECONDS
         return "stuck" if self._repeats_itself(samples) else None
 
