@@ -1,37 +1,50 @@
-"""Find the faces in pictures, folders of pictures and videos, and name their expressions.
+"""Find the faces in pictures and videos and name their expressions; name the emotion in the speech of sound files.
 
-A picture is judged by itself; in a video a face is followed and its label smoothed, as `affect-edge run` does.
-A file that cannot be read is told on stderr, the others are still analysed, and the exit code is 1.
+A picture is judged by itself; in a video a face is followed and its label smoothed, as `affect-edge run` does. Sound is
+judged every half second. A folder's pictures and sound files are taken. A file that cannot be read is told on stderr,
+the others are still analysed, and the exit code is 1.
 
 examples:
   affect-edge analyze photo.jpg
   affect-edge analyze holiday/ --json > faces.jsonl     a line per picture: source, faces [box, label, probabilities]
   affect-edge analyze talk.mp4                          how long each face showed what
+  affect-edge analyze talk.wav                          how long there was speech, and what it sounded like
+  affect-edge analyze talk.wav --json                   a line per half second: heard, level, label, probabilities
   affect-edge analyze talk.mp4 photo.jpg --annotate out/   with boxes and labels drawn in
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge.config import Config
     from edge.observation import Frame, Observation
     from edge.pipeline.faces import FacePipeline
+    from edge.pipeline.speech import SpeechPipeline
     from edge.sources import FrameSource
 
-HELP = "name the expressions in pictures and videos"
+HELP = "name the expressions in pictures and videos, and the emotion in sound files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder of pictures, or video")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="picture, video, sound file, or folder of them")
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML); see validate-config")
-    parser.add_argument("--model", metavar="NAME", help="name or .tflite file, in place of the configuration's")
-    parser.add_argument("--json", action="store_true", help="print a line of JSON per picture or frame")
-    parser.add_argument("--frames", action="store_true", help="for videos: print every frame, not only the summary")
+    parser.add_argument(
+        "--model", metavar="NAME", help="for faces: name or .tflite file, in place of the configuration's"
+    )
+    parser.add_argument("--speech-model", metavar="NAME", help="the same for sound")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per picture, frame or half second")
+    parser.add_argument(
+        "--frames", action="store_true", help="for videos and sound: print every frame or half second too"
+    )
     parser.add_argument(
         "--annotate", type=Path, metavar="DIR", help="write copies with boxes and labels to this folder"
     )
@@ -39,29 +52,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from edge.config import load_config
-    from edge.errors import AffectEdgeError, SourceError
-    from edge.pipeline.faces import FacePipeline
-    from edge.sources import open_frame_source
+    from edge.errors import AffectEdgeError, ModelError
 
-    config = load_config(arguments.config)
-    if arguments.model:
-        config = config.model_copy(
-            update={"expression": config.expression.model_copy(update={"model": arguments.model})}
-        )
-    pipeline = FacePipeline.from_config(config)
+    models = _Models(load_config(arguments.config), arguments)
     if arguments.annotate:
         _make_folder(arguments.annotate)
     failed = 0
-    for path in arguments.paths:
+    for path in _expanded(arguments.paths):
         try:
-            if not Path(path).exists():
-                raise SourceError(f"there is no file or folder '{path}'")
-            with open_frame_source(path) as source:
-                failed += _analyze(source, pipeline, arguments)
+            failed += _analyze_path(path, models, arguments)
+        except ModelError:  # it would be the same for the other files
+            raise
         except AffectEdgeError as error:
             print(f"affect-edge analyze: error: {error}", file=sys.stderr)
             failed += 1
     return 1 if failed else 0
+
+
+class _Models:
+    """Each pipeline, loaded when the first file needs it."""
+
+    def __init__(self, config: Config, arguments: argparse.Namespace) -> None:
+        update: dict[str, Any] = {}
+        if arguments.model:
+            update["expression"] = config.expression.model_copy(update={"model": arguments.model})
+        if arguments.speech_model:
+            update["speech"] = config.speech.model_copy(update={"model": arguments.speech_model})
+        self._config = config.model_copy(update=update)
+
+    @cached_property
+    def faces(self) -> FacePipeline:
+        from edge.pipeline.faces import FacePipeline
+
+        return FacePipeline.from_config(self._config)
+
+    @cached_property
+    def speech(self) -> SpeechPipeline:
+        from edge.pipeline.speech import SpeechPipeline
+
+        return SpeechPipeline.from_config(self._config)
+
+
+def _expanded(paths: list[str]) -> Iterator[str]:
+    """The paths; behind a folder with pictures its sound files, in place of one with nothing else."""
+    from edge.sources.images import IMAGE_SUFFIXES, natural_key
+    from edge.sources.sound import is_sound_file
+
+    for path in paths:
+        files: list[Path] = []
+        if Path(path).is_dir():
+            with contextlib.suppress(OSError):  # told when it is opened
+                files = sorted(Path(path).iterdir(), key=natural_key)
+        sounds = [str(file) for file in files if is_sound_file(file) and file.is_file()]
+        if not sounds or any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+            yield path
+        yield from sounds
+
+
+def _analyze_path(path: str, models: _Models, arguments: argparse.Namespace) -> int:
+    """Analyse what one path names; returns how many of its files could not be read."""
+    from edge.commands.analyze_sound import analyze_sound
+    from edge.errors import SourceError
+    from edge.sources import open_frame_source
+    from edge.sources.sound import is_sound_file
+
+    if not Path(path).exists():
+        raise SourceError(f"there is no file or folder '{path}'")
+    if is_sound_file(path) and Path(path).is_file():
+        analyze_sound(path, models.speech, as_json=arguments.json, every=arguments.frames)
+        return 0
+    with open_frame_source(path) as source:
+        return _analyze(source, models.faces, arguments)
 
 
 def _analyze(source: FrameSource, pipeline: FacePipeline, arguments: argparse.Namespace) -> int:
