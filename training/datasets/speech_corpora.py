@@ -83,7 +83,7 @@ def read_clips(folder: Path) -> list[Clip]:
         raise DataError(f"{folder}: no such folder; name the one with RAVDESS, CREMA-D or both")
     people = _read_demographics(folder)
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    clips = [clip for path in paths if (clip := _read_name(path, people))]
+    clips = [clip for path in paths if (clip := _read_name(path, path.relative_to(folder).parts, people))]
     if not clips:
         raise DataError(
             f"{folder}: no recording named as in RAVDESS (03-01-06-01-02-01-12.wav) or CREMA-D (1001_DFA_ANG_XX.wav)"
@@ -100,7 +100,8 @@ def of_corpora(clips: Iterable[Clip], corpora: Iterable[str], folder: Path) -> l
     return [clip for clip in clips if clip.corpus in wanted]
 
 
-def _read_name(path: Path, people: dict[str, dict[str, str]]) -> Clip | None:
+def _read_name(path: Path, below: tuple[str, ...], people: dict[str, dict[str, str]]) -> Clip | None:
+    """A recording by its name and the folders that it lies in, below the one that was named."""
     stem = path.stem
     if match := _RAVDESS_NAME.fullmatch(stem):
         emotion, intensity, sentence, _, actor = match.groups()
@@ -128,7 +129,7 @@ def _read_name(path: Path, people: dict[str, dict[str, str]]) -> Clip | None:
         )
     if match := _ESC_NAME.fullmatch(stem):
         return Clip(path, SOUNDS, f"{SOUNDS} {match.group(1)}", NO_SPEECH, path.parent.name)
-    if any(part.lower() in _SOUND_FOLDERS for part in path.parts):
+    if any(part.lower() in _SOUND_FOLDERS for part in below[:-1]):
         group = sum(stem.encode()) % _SOUND_GROUPS + 1
         return Clip(path, SOUNDS, f"{SOUNDS} {group}", NO_SPEECH, path.parent.name)
     return None

@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -33,6 +34,9 @@ MARGIN_FRAMES = 8
 
 LEAST_PEAK = 1e-3
 """A recording that never exceeds it is silence: -60 dB of full scale."""
+
+CHUNK = 64
+"""Recordings that a process is given at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,23 @@ def read_spectra(
 ) -> tuple[list[Spectrum], Cleaning]:
     """Decode and analyse all clips, in their order, without those that `Cleaning` names.
 
+    Parameters
+    ----------
+    processes
+        That share the work; with 1, or for a handful of clips, this one does it.
+
     Raises
     ------
     DataError
         A recording cannot be decoded, or none is left.
     """
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        found = pool.map(partial(_analyse, settings=settings), clips, chunksize=64)
-        bar = tqdm(found, total=len(clips), desc="spectrograms", unit="clip", disable=not progress)
-        analysed = list(bar)
+    analyse = partial(_analyse, settings=settings)
+    with ExitStack() as stack:
+        found = map(analyse, clips)
+        if processes > 1 and len(clips) > CHUNK:
+            pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
+            found = pool.map(analyse, clips, chunksize=CHUNK)
+        analysed = list(tqdm(found, total=len(clips), desc="spectrograms", unit="clip", disable=not progress))
     spectra: list[Spectrum] = []
     cleaning = Cleaning(read=len(clips))
     same: defaultdict[str, list[Clip]] = defaultdict(list)
@@ -133,4 +145,6 @@ def read_sound(clip: Clip, rate: int) -> FloatArray:
         samples, own_rate = soundfile.read(str(clip.path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise DataError(f"{clip.path}: cannot be decoded: {error}") from None
+    if not np.isfinite(samples).all():
+        raise DataError(f"{clip.path}: has samples that are not finite numbers; convert it again, or delete it")
     return resample(np.ascontiguousarray(samples.mean(axis=1)), own_rate, rate)
