@@ -71,11 +71,14 @@ def check_packages() -> Iterator[Check]:
         ("numpy", "pip install 'numpy>=1.26'"),
         ("cv2", "pip install 'opencv-python-headless>=4.9'"),
         ("pydantic", "pip install 'pydantic>=2.7'"),
+        ("soundfile", "pip install 'soundfile>=0.12'"),
         ("tqdm", "pip install 'tqdm>=4.66'"),
     ):
         yield check_package(module, mend)
     picamera2 = check_package("picamera2", "sudo apt install python3-picamera2 (see README), for camera modules only")
     yield Check("packages", "picamera2", "info", picamera2.detail, picamera2.mend)
+    pyaudio = check_package("pyaudio", "sudo apt install portaudio19-dev; pip install 'affect-edge[microphone]'")
+    yield Check("packages", "pyaudio", "info", f"{pyaudio.detail}, for microphones", pyaudio.mend)
 
 
 def check_package(module: str, mend: str) -> Check:

@@ -29,7 +29,8 @@ def test_a_machine_that_has_all_is_well(tmp_path: Path, capsys: pytest.CaptureFi
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is True
     topics = list(dict.fromkeys(check["topic"] for check in answer["checks"]))
-    assert topics[:7] == ["machine", "packages", "runtimes", "models", "cameras", "configuration", "journal"]
+    expected = ["machine", "packages", "runtimes", "models", "cameras", "microphones", "configuration", "journal"]
+    assert topics[: len(expected)] == expected
     assert set(answer["checks"][0]) == {"topic", "name", "state", "detail", "mend"}
     # It looks and leaves nothing behind.
     assert not (tmp_path / "state").exists()
