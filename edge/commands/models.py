@@ -87,25 +87,41 @@ def _list(models: list[InstalledModel], *, as_json: bool) -> int:
 
 
 def _describe(model: InstalledModel, manifest: Manifest) -> None:
-    from edge.inference.manifest import ImageInput
-
-    shape = "x".join(str(side) for side in manifest.input.shape[1:])
-    kind = f"{manifest.input.color} " if isinstance(manifest.input, ImageInput) else ""
     parameters = f", {manifest.parameters / 1e3:,.0f} k parameters" if manifest.parameters else ""
     print(f"{_label(model)} {manifest.version}")
     print(f"  size      {manifest.size_bytes / 1e6:.2f} MB{parameters}")
-    print(f"  input     {shape} {kind}{manifest.input.dtype}")
+    print(f"  input     {_input(manifest)}")
     if manifest.labels:
         print(f"  labels    {', '.join(manifest.labels)}")
     if manifest.detection:
         print(f"  finds     faces with a score from {manifest.detection.threshold:g}")
-    print(f"  measured  {_figures(manifest) or 'not yet'}")
+    if manifest.task == "speech-encoder":
+        print(f"  gives     {manifest.output.shape[1]} numbers to a speech-emotion model, and is measured with it")
+    else:
+        print(f"  measured  {_figures(manifest) or 'not yet'}")
     print(f"  path      {model.path}")
+
+
+def _input(manifest: Manifest) -> str:
+    from edge.inference.manifest import ImageInput, SpeechInput
+
+    entry = manifest.input
+    shape = "x".join(str(side) for side in entry.shape[1:])
+    if isinstance(entry, ImageInput):
+        return f"{shape} {entry.color} {entry.dtype}"
+    if isinstance(entry, SpeechInput):
+        sound = entry.spectrogram
+        window = ((sound.frames - 1) * sound.hop + sound.fft) / sound.rate
+        return f"{shape} {entry.dtype}, the log-mel spectrogram of {window:.1f} s at {sound.rate / 1000:g} kHz"
+    return f"{shape} {entry.dtype}, from speech-encoder/{entry.encoder}"
+
+
+_FIGURES = {"face-detection": "average_precision", "speech-emotion": "unweighted_average_recall"}
 
 
 def _figures(manifest: Manifest) -> str:
     """What the evaluation command wrote, one figure per data split: 'accuracy PrivateTest 0.671, PublicTest 0.663'."""
-    key = "average_precision" if manifest.task == "face-detection" else "accuracy"
+    key = _FIGURES.get(manifest.task, "accuracy")
     found = [
         f"{split} {figures[key]:.3f}"
         for split, figures in manifest.evaluation.items()

@@ -61,6 +61,21 @@ def test_lists_a_face_detector(face_model: Path, capsys: pytest.CaptureFixture[s
     assert run("verify", "face_near") == 0
 
 
+def test_lists_both_halves_of_a_speech_model(speech_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter_manifest(speech_model, evaluation={"test": {"unweighted_average_recall": 0.61234, "accuracy": 0.5}})
+    assert run("list", "speech") == 0
+    head, encoder = capsys.readouterr().out.split("speech-encoder/speech 1\n")
+    assert head.startswith("speech-emotion/speech 1\n")
+    assert "input     64x64x1 int8, the log-mel spectrogram of 1.0 s at 16 kHz" in encoder
+    assert "gives     12 numbers to a speech-emotion model, and is measured with it" in encoder
+    assert "labels" not in encoder
+    assert "not yet" not in encoder
+    assert "input     4x12 int8, from speech-encoder/speech" in head
+    assert "labels    neutral, no speech, happy, sad, angry" in head
+    assert "measured  unweighted average recall test 0.612" in head
+    assert run("verify", "speech") == 0
+
+
 def test_a_detector_s_figures_are_its_precision(
     face_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
