@@ -12,7 +12,8 @@ moment (2026-11-01T14:30, 2026-11-01T13:30Z). Records at --since are included, t
 examples:
   affect-edge log                                       the latest 20
   affect-edge log --since 1h --label happy              happy faces of the last hour
-  affect-edge log --changes --json                      only where an expression changed, for a program
+  affect-edge log --changes --json                      only where a label changed, for a program
+  affect-edge log --modality speech --since 1d          what voices sounded like since yesterday
   affect-edge log summary --since 2026-11-01            labels and hours since then
   affect-edge log export --csv november.csv --since 2026-11-01 --until 2026-12-01
   affect-edge log export --jsonl - | jq .label
@@ -37,7 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 from edge.errors import AffectEdgeError, JournalError
-from edge.observation import UNSURE, Modality
+from edge.observation import NO_SPEECH, UNSURE, Modality
 
 if TYPE_CHECKING:
     from edge.journal_query import JournalReader, Record, Selection
@@ -129,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise LogUsageError("export needs --csv FILE or --jsonl FILE; '-' is standard output")
     selection = Selection(**{name: getattr(arguments, name) for name in _FILTERS}, changes=bool(arguments.changes))
     with JournalReader(path) as reader:
-        known = [*reader.labels(), UNSURE]
+        known = [*(label for label in reader.labels() if label != NO_SPEECH), UNSURE]
         if selection.label is not None and selection.label not in known:
             raise JournalError(f"{path}: no label '{selection.label}' here; it has {', '.join(known)}")
         if action == "query":

@@ -21,7 +21,7 @@ import pytest
 
 from edge import cli
 from edge.commands.log import parse_time
-from edge.observation import UNSURE, Observation
+from edge.observation import NO_SPEECH, UNSURE, Observation
 from tests.edge.journal_helpers import LABELS, fill, numbers, observation
 
 HOUR = 3600.0
@@ -375,6 +375,18 @@ def test_an_unknown_label_is_told_with_those_there_are(varied: Path, run: Run) -
     assert code == 1
     assert errors.count("\n") == 1
     assert "no label 'hapy' here; it has angry, disgust, fear, happy, sad, surprise, neutral, unsure" in errors
+
+
+def test_voices_stand_beside_faces(path: Path, run: Run) -> None:
+    said = {"calm": 0.7, "happy": 0.2, NO_SPEECH: 0.1}
+    fill(path, [observation(), Observation("speech", "USB Mic", 1e9, 0.0, "calm", 0.7, said)])
+    _, output, _ = run()
+    assert output.splitlines()[-1].split()[2:] == ["calm", "0.70", "-", "speech", "USB", "Mic"]
+    assert len(run("--modality", "speech")[1].splitlines()) == 2
+    # What is never observed is no label to ask for.
+    code, _, errors = run("--label", NO_SPEECH)
+    assert code == 1
+    assert errors.endswith("surprise, neutral, calm, unsure\n")
 
 
 @pytest.mark.parametrize("words", [[], ["summary"], ["export", "--csv", "-"], ["erase", "--all", "--yes"]])
