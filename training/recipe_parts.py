@@ -194,10 +194,12 @@ class SpeechAugmentation(Part):
     noise: Fraction = 0.5
     noise_decibels: tuple[float, float] = Field(default=(5.0, 35.0), strict=False)
     """How far the noise is below the voice."""
+    noise_alone: Fraction = 0.0
+    """That a sound without speech is such a noise and nothing else."""
     mask_frames: int = Field(default=20, ge=0)
-    """SpecAugment: longest stretch of time that is blanked, twice."""
+    """SpecAugment: longest stretch of time that is blanked in each window."""
     mask_bands: int = Field(default=12, ge=0)
-    """Widest band that is blanked, twice."""
+    """Widest band that is blanked, twice, in all windows alike."""
     gate: Fraction = 0.7
     """That windows with little voice are silent, as the device's gate makes them."""
     mixup: Fraction = 0.0

@@ -113,6 +113,14 @@ def _piece() -> FloatArray:
     return result
 
 
+def stationary_noise(shape: tuple[int, int], level: float, rng: np.random.Generator) -> FloatArray:
+    """Noise of any colour, its strongest band at `level` decibels."""
+    # Most noises fall with frequency: rooms, traffic, fans.
+    slope = np.linspace(0, rng.uniform(-30, 3), shape[1])
+    colour = slope + _colour(shape[1], 3.0, rng)
+    return stationary(shape, (level + colour - colour.max()).astype(np.float32), rng)
+
+
 def mask(windows: FloatArray, options: SpeechAugmentation, rng: np.random.Generator) -> None:
     """Blank stretches of time and of bands in normalised windows, (n, frames, bands), in place: with their mean, 0."""
     _, frames, bands = windows.shape
@@ -138,10 +146,7 @@ def _noise(
         part = np.resize(sound[begin : begin + frames], shape).astype(np.float32)
         lowered: FloatArray = part + np.float32(level - loudness(part))
         return lowered
-    # Most noises fall with frequency: rooms, traffic, fans.
-    slope = np.linspace(0, rng.uniform(-30, 3), bands)
-    colour = slope + _colour(bands, 3.0, rng)
-    return stationary(shape, (level + colour - colour.max()).astype(np.float32), rng)
+    return stationary_noise(shape, level, rng)
 
 
 def _colour(bands: int, decibels: float, rng: np.random.Generator) -> FloatArray:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.features.logmel import LogMelSettings, normalise
-from training.datasets.speech_augment import mask, stationary, vary
+from training.datasets.speech_augment import mask, stationary, stationary_noise, vary
+from training.datasets.speech_corpora import SOUNDS
 from training.datasets.speech_spectra import Spectrum
 from training.recipe_parts import SpeechAugmentation
 
@@ -100,7 +101,10 @@ class SpeechBatches:
 
     def _take(self, number: int, rng: np.random.Generator) -> FloatArray:
         settings, options = self._settings, self._options
-        voice = vary(self._spectra[number].spoken, self._noises, options, settings, rng)
+        spectrum = self._spectra[number]
+        voice = vary(spectrum.spoken, self._noises, options, settings, rng)
+        if spectrum.clip.corpus == SOUNDS and rng.random() < options.noise_alone:
+            voice = stationary_noise(voice.shape, rng.uniform(-70, -20), rng)
         reach = context_frames(self._windows, settings)
         # Anywhere in the context, the end cut off now and then: the device looks at every half second.
         free = reach - len(voice)
