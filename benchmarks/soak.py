@@ -132,10 +132,10 @@ def take_sample(frames: int, frame_ms: float, folder: Path) -> Sample:
     )
 
 
-def grown(samples: Sequence[Sample], unit: str = "frames") -> list[str]:
+def grown(samples: Sequence[Sample], unit: str = "frames", *, max_blocks: int = MAX_GROWTH_BLOCKS) -> list[str]:
     """What grew beyond its bound from the end of the first part to the end of the last, one phrase each."""
     first, last = samples[0], samples[-1]
-    bounds = {"rss_kib": MAX_GROWTH_KIB, "blocks": MAX_GROWTH_BLOCKS, "files": 0, "threads": 0}
+    bounds = {"rss_kib": MAX_GROWTH_KIB, "blocks": max_blocks, "files": 0, "threads": 0}
     growth = {name: getattr(last, name) - getattr(first, name) for name in bounds}
     return [
         f"{name} grew by {growth[name]} in {last.frames - first.frames} {unit}; at most {bound} is let pass"
