@@ -139,7 +139,7 @@ def mask(windows: FloatArray, options: SpeechAugmentation, rng: np.random.Genera
 def _noise(
     shape: tuple[int, int], level: float, noises: list[npt.NDArray[np.float16]], rng: np.random.Generator
 ) -> FloatArray:
-    frames, bands = shape
+    frames = shape[0]
     if noises and rng.random() < 0.5:
         sound = noises[int(rng.integers(len(noises)))]
         begin = int(rng.integers(0, max(1, len(sound) - frames)))
