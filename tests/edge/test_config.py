@@ -29,6 +29,11 @@ def test_reads_every_kind_of_value(tmp_path: Path) -> None:
     text = """
         camera.source = "rtsp://camera/1"
         face = {min_size = 0.2, every = 3, threshold = 0.6, interval = 0}
+        [microphone]
+        source = "USB"
+        [speech]
+        margin_db = 9
+        silence_dbfs = -50.5
         [smoothing]
         half_life = 1          # a whole number does for a number
         unsure_below = 0.5
@@ -43,6 +48,8 @@ def test_reads_every_kind_of_value(tmp_path: Path) -> None:
     assert config.camera.source == "rtsp://camera/1"
     assert (config.face.min_size, config.face.every) == (0.2, 3)
     assert (config.face.threshold, config.face.interval, config.face.model) == (0.6, 0.0, "face_near")
+    assert (config.microphone.source, config.speech.model) == ("USB", "speech")
+    assert (config.speech.margin_db, config.speech.silence_dbfs) == (9.0, -50.5)
     assert (config.smoothing.half_life, config.smoothing.unsure_below) == (1.0, 0.5)
     assert config.journal.enabled is False
     assert config.journal.path == Path.home() / "journal.db"
@@ -91,6 +98,9 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("[face]\nthreshold = 1", "2: face.threshold: 1 is not allowed; it takes a number above 0 and below 1"),
         ("[face]\nmin_size = 2", "2: face.min_size: 2 is not allowed; it takes a number from 0 to 1"),
         ("[face]\nmodel = ''", '2: face.model: "" is not allowed; it takes text in quotes, not empty'),
+        ("[microphone]\nrate = 16000", "2: microphone.rate: unknown key; known are: source"),
+        ("[speech]\nsilence_dbfs = 3", "2: speech.silence_dbfs: 3 is not allowed; it takes a number from -120 to 0"),
+        ("[mic]\nsource = 'none'", "1: mic: unknown section; known are: camera, face, expression, microphone, speech"),
         ("camera = 5", "1: camera: 5 is not allowed; it is a section, written [camera]"),
         ("[[camera]]\nfps = 1", "it is a section, written [camera]"),
         (f"[camera]\nfps = '{'x' * 500}'", "xxx... is not allowed"),
