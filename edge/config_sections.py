@@ -91,8 +91,9 @@ class MicrophoneConfig(Section):
     source: str = Field(
         default="auto",
         min_length=1,
-        description="'auto' (the first microphone that delivers; without one there is only the camera), a microphone's "
-        "number or part of its name, a sound file, '-' (a WAV stream on standard input), or 'none'.",
+        description="'auto' (the default microphone, else the first that delivers; none where there is none, and none "
+        "beside a video file), a microphone's number or part of its name, a sound file, '-' (a WAV stream on standard "
+        "input), or 'none'.",
     )
 
 

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mic",
         metavar="WHAT",
         help="microphone's number or part of its name, sound file, - (WAV on standard input; raw samples there: "
-        "--mic=-:s16le:16000:1), auto, none (default: the configuration's, which is auto)",
+        "--mic=-:s16le:16000:1), auto, none (default: the configuration's, which is auto; none beside a video)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML); see validate-config")
     parser.add_argument("--duration", type=_seconds, metavar="SECONDS", help="stop after so long")
@@ -112,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
                 open_frame_source(seen, width=config.camera.width, height=config.camera.height, fps=config.camera.fps)
             )
             camera = CameraLoop(frames, faces, sinks(), after_frame=in_time)
+            if heard == "auto" and arguments.mic is None and not frames.live:
+                heard = "none"  # what is heard here and now has nothing to do with a film
         if found := _open_microphone(heard, config, alone=camera is None):
             sound = stack.enter_context(found[0])
             microphone = MicrophoneLoop(sound, found[1], sinks(), after_block=in_time)

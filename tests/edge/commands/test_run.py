@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from edge.cli import main
@@ -180,6 +182,25 @@ def test_without_a_microphone_the_camera_goes_on_alone(
     assert main(["run", "--source", "demo", "--mic", "Blue", "--no-journal"]) == 1
     assert main(["run", "--source", "none", "--no-journal"]) == 1
     assert capsys.readouterr().err.count("affect-edge run: error: no microphone was found") == 2
+
+
+def test_beside_a_film_no_microphone_is_opened_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, speech_model: Path
+) -> None:
+    asked: list[str] = []
+
+    def none(spec: str) -> None:
+        asked.append(spec)
+        raise SourceError("no microphone was found")
+
+    monkeypatch.setattr("edge.sources.sound.open_audio_source", none)
+    picture = tmp_path / "picture.png"
+    cv2.imwrite(str(picture), np.zeros((48, 64), np.uint8))
+    assert main(["run", "--source", str(picture), "--no-journal"]) == 0
+    assert asked == []
+    assert "sound" not in capsys.readouterr().err
+    assert main(["run", "--source", str(picture), "--mic", "auto", "--no-journal"]) == 0
+    assert asked == ["auto"]
 
 
 def test_without_a_speech_model_the_camera_goes_on_alone(
