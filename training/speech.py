@@ -111,11 +111,15 @@ def split(spectra: Sequence[Spectrum], cleaning: Cleaning, recipe: SpeechRecipe)
         parts["validation" if speaker in data.validation_speakers else name].append(each)
     if not parts["train"]:
         raise DataError(f"recipe '{recipe.name}': no speaker is left to train on")
-    settings = settings_of(recipe.features)
-    if settings.normalization == "fixed":
-        frames = np.concatenate([each.spoken for each in parts["train"]])
-        settings = replace(settings, mean=round(float(frames.mean()), 3), deviation=round(float(frames.std()), 3))
-    return SpeechSplits(**parts, settings=settings, cleaning=cleaning)
+    return SpeechSplits(**parts, settings=_measured(settings_of(recipe.features), parts["train"]), cleaning=cleaning)
+
+
+def _measured(settings: LogMelSettings, training: Sequence[Spectrum]) -> LogMelSettings:
+    """'fixed' takes mean and deviation of the training speakers' voices."""
+    if settings.normalization == "window":
+        return settings
+    frames = np.concatenate([each.spoken for each in training if each.clip.corpus != SOUNDS])
+    return replace(settings, mean=round(float(frames.mean()), 3), deviation=round(float(frames.std()), 3))
 
 
 def validation_of(splits: SpeechSplits, spectra: Sequence[Spectrum], recipe: SpeechRecipe) -> SpeechValidation:
@@ -196,14 +200,27 @@ def speech_batches(recipe: SpeechRecipe, splits: SpeechSplits, *, seed: int) -> 
 
 
 def begin_with(net: SpeechNet, path: Path) -> None:
-    """Copy the weights of another run's model, except those of the last layer where its labels differ."""
+    """Copy the weights of another run's model, except those of the last layer where its labels differ.
+
+    Raises
+    ------
+    DataError
+        No such file, not a speech model, or one of another shape.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such model to begin with; first  affect-edge train {path.stem} --data DIR")
     try:
         other = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a model: {str(error).splitlines()[0]}") from None
-    for model in (net.encoder, net.head):
+        parts = {model: other.get_layer(model.name) for model in (net.encoder, net.head)}
+        weights = {
+            layer: part.get_layer(layer.name).get_weights() for model, part in parts.items() for layer in model.layers
+        }
+    except Exception as error:  # a zip may break in many ways
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: cannot be begun with: {reason}; train it again") from None
+    for model in parts:
         for layer in model.layers:
-            theirs = other.get_layer(model.name).get_layer(layer.name).get_weights()
+            theirs = weights[layer]
             if [each.shape for each in theirs] == [each.shape for each in layer.get_weights()]:
                 layer.set_weights(theirs)
             elif layer.name != "logits":
