@@ -1,4 +1,4 @@
-"""Recordings under the corpora's file names that a small network tells apart in seconds: tones, and noise for sounds."""
+"""Recordings under the corpora's file names that a small network tells apart in seconds: tones, and noise."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +25,7 @@ from training.datasets.speech_corpora import Clip
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float32]
+Analysed = tuple[str, tuple[npt.NDArray[np.float16], int, int] | None]
 
 SPOKEN_DECIBELS = 35.0
 """Frames within so much of the clip's loudest one are spoken; what lies before and after all of them is trimmed."""
@@ -94,7 +95,7 @@ def read_spectra(
     """
     analyse = partial(_analyse, settings=settings)
     with ExitStack() as stack:
-        found = map(analyse, clips)
+        found: Iterator[Analysed] = map(analyse, clips)
         if processes > 1 and len(clips) > CHUNK:
             pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
             found = pool.map(analyse, clips, chunksize=CHUNK)
@@ -121,7 +122,7 @@ def read_spectra(
     return spectra, cleaning
 
 
-def _analyse(clip: Clip, *, settings: LogMelSettings) -> tuple[str, tuple[npt.NDArray[np.float16], int, int] | None]:
+def _analyse(clip: Clip, *, settings: LogMelSettings) -> Analysed:
     """Digest of the sound, and its decibels with begin and end of what is spoken; None for silence."""
     samples = read_sound(clip, settings.rate)
     digest = hashlib.sha256(samples.tobytes()).hexdigest()
