@@ -15,7 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: run
-run: $(RUNTIME)/.installed ## install the runtime (no TensorFlow) into .venv and watch the camera; ARGS="--duration 20"
+run: $(RUNTIME)/.installed ## install the runtime (no TensorFlow) into .venv, watch the camera and listen; ARGS="--duration 20"
 	@$(RUNTIME)/bin/affect-edge run $(ARGS)
 
 .PHONY: test
@@ -46,17 +46,33 @@ train-detector: $(DEV)/.installed ## train, quantise and measure both face detec
 	$(DEV)/bin/affect-edge evaluate models/face-detection/face_near.tflite --data $(FACES) --write-manifest
 	$(DEV)/bin/affect-edge evaluate models/face-detection/face_far.tflite --data $(FACES) --write-manifest
 
+.PHONY: train-speech
+train-speech: $(DEV)/.installed ## train, quantise, calibrate and measure the speech model; SPEECH=folder of RAVDESS, CREMA-D, ESC-10
+	$(DEV)/bin/affect-edge train speech --data $(SPEECH) --models models $(ARGS)
+	$(DEV)/bin/affect-edge evaluate models/speech-emotion/speech.tflite --data $(SPEECH) --calibrate --write-manifest
+
+.PHONY: speech-folds
+speech-folds: $(DEV)/.installed ## actor-disjoint folds, across corpora, baselines: about two hours on two cores; SPEECH=folder
+	$(DEV)/bin/affect-edge cross-validate speech_crema --protocol cross --data $(SPEECH) --jobs 2 $(ARGS)
+	$(DEV)/bin/affect-edge cross-validate speech_crema --protocol crema-d --data $(SPEECH) --jobs 2 $(ARGS)
+	$(DEV)/bin/affect-edge cross-validate speech_ravdess --protocol ravdess --data $(SPEECH) --jobs 2 --seeds 1 2 3 \
+		--start runs/cross/crema-d_to_ravdess_seed1/crema-d_to_ravdess_seed1.keras $(ARGS)
+	$(DEV)/bin/affect-edge baseline cnn --data $(SPEECH) --corpus ravdess --seeds 3
+	$(DEV)/bin/affect-edge baseline lstm --data $(SPEECH) --corpus ravdess --seeds 3
+
 .PHONY: bench
-bench: $(DEV)/.installed ## latency, detector, camera loop, start-up, memory: side by side; FACES=data set compares detectors too
+bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by side; FACES= and SPEECH=data sets compare more
 	$(DEV)/bin/python -m benchmarks.latency $(ARGS)
 	$(DEV)/bin/python -m benchmarks.detector_speed $(ARGS)
 	$(DEV)/bin/python -m benchmarks.camera_loop $(ARGS)
 	$(if $(FACES),$(DEV)/bin/python -m benchmarks.detection --data $(FACES) $(ARGS))
+	$(DEV)/bin/python -m benchmarks.speech_cost $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
 
 .PHONY: soak
-soak: $(DEV)/.installed ## 10,000 frames of the demonstration: memory and cost per frame do not grow
+soak: $(DEV)/.installed ## 10,000 frames, and an hour of sound: memory and cost do not grow, no drift
 	$(DEV)/bin/python -m benchmarks.soak $(ARGS)
+	$(DEV)/bin/python -m benchmarks.speech_soak $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
 
 .PHONY: wheel
 wheel: $(DEV)/.installed ## build dist/*.whl

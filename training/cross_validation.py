@@ -20,6 +20,7 @@ from training import quantize_speech, speech
 from training.datasets.speech_corpora import CREMA_D, RAVDESS, Clip
 from training.datasets.speech_folds import RAVDESS_FOLDS, crema_folds
 from training.datasets.speech_spectra import Cleaning, Spectrum
+from training.fit import save_float
 from training.recipe import SpeechRecipe
 
 Protocol = Literal["ravdess", "crema-d", "cross"]
@@ -116,6 +117,7 @@ def run_fold(
     recipe = fold.recipe
     splits = speech.split(spectra, cleaning, recipe)
     net, state = speech.train_float(recipe, splits, folder, start=start, progress=progress)
+    save_float(net.full, folder / f"{fold.name}.keras")
     written = quantize_speech.quantize_speech(recipe, net, state, splits, folder, folder, progress=progress)
     test = speech.validation_of(splits, splits.test, recipe)
     reference = np.asarray(net.full.predict(test.windows, batch_size=128, verbose=0), np.float32)

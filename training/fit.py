@@ -157,6 +157,11 @@ def fit(
     return state
 
 
+def save_float(model: keras.Model, path: Path) -> None:
+    """Save a trained model without what it was compiled with: a loss of our own could not be read back elsewhere."""
+    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+
+
 def _is_out_of_patience(state: Progress, schedule: Schedule) -> bool:
     return 0 < schedule.patience <= state.epoch - state.best_epoch
 

@@ -128,11 +128,10 @@ def _make_folders(*folders: Path) -> None:
 
 
 def _save_float(model: keras.Model, recipe: Recipe, state: Progress, metric: str, out: Path) -> None:
-    import keras
+    from training.fit import save_float
 
     path = out / f"{recipe.name}.keras"
-    # Without what it was compiled with: a loss of our own could not be read back elsewhere.
-    keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+    save_float(model, path)
     print(f"{path}: validation {metric} {state.best_score:.4f}, epoch {state.best_epoch} of {state.epoch}")
 
 
