@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from training.datasets.speech_folds import RAVDESS_FOLDS, crema_folds
+from edge.errors import DataError
+from training.datasets.speech_corpora import CREMA_D, RAVDESS
+from training.datasets.speech_folds import RAVDESS_FOLDS, crema_folds, speaker_folds
 
 ACTORS = [f"crema-d {actor}" for actor in range(1001, 1092)]
 
@@ -34,3 +36,23 @@ def test_each_crema_speaker_is_the_test_of_one_fold() -> None:
 def test_too_few_speakers_are_refused() -> None:
     with pytest.raises(ValueError, match="3 speakers are too few for 5 folds"):
         crema_folds(ACTORS[:3])
+
+
+def test_folds_go_by_the_names_that_recordings_carry() -> None:
+    speakers = [f"ravdess {actor}" for actor in range(1, 25)]
+    folds = speaker_folds(RAVDESS, speakers)
+    assert folds[4] == (("ravdess 1", "ravdess 4", "ravdess 9", "ravdess 22"), ("ravdess 2", "ravdess 5"))
+    assert sorted(name for test, _ in folds for name in test) == sorted(speakers)
+    assert speaker_folds(CREMA_D, ACTORS) == crema_folds(ACTORS)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "speakers", "message"),
+    [
+        (RAVDESS, [f"ravdess {actor}" for actor in range(3, 25)], "no recordings of ravdess 2, ravdess 1; .* all 24"),
+        (CREMA_D, ACTORS[:3], "3 speakers are too few"),
+    ],
+)
+def test_folds_of_a_part_of_a_corpus_are_refused(corpus: str, speakers: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        speaker_folds(corpus, speakers)
