@@ -37,7 +37,7 @@ OVERFLOW_FLAG = 2
 RING_BLOCKS = 200
 """Blocks that wait for the reader at most, 10 seconds; then the oldest go, and the numbers tell of it."""
 
-_TICK = 0.02
+_TICK = 0.05
 """Seconds between two looks at the ring: the callback, which must not wait, wakes nobody."""
 
 _OPEN_CHANNELS = (1, 2)
