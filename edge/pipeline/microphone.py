@@ -52,7 +52,8 @@ class MicrophoneLoop:
     sinks
         Each is given every observation, in the loop's thread.
     after_block
-        Called after each block, in the loop's thread: for what has to happen in time.
+        Called after each block, in the loop's thread, and from `wait`, for a dead microphone gives no blocks: for what
+        has to happen in time.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class MicrophoneLoop:
             if left <= 0:
                 break
             self._thread.join(left)
+            if self._after_block is not None:
+                self._after_block()
 
     def stop(self) -> None:
         """End the loop after the present block; safe in a signal handler."""
@@ -100,7 +103,10 @@ class MicrophoneLoop:
     def close(self) -> None:
         """End the loop, wait for its thread and let go of the source."""
         self._stopping = True
-        self.source.close()  # a read that waits returns
+        # Mostly the next block comes at once, and a file is not closed under a read.
+        if self._thread.is_alive():
+            self._thread.join(_WAIT_SECONDS)
+        self.source.close()  # ends a read that waits for a microphone or a pipe
         if self._thread.is_alive():
             self._thread.join(_CLOSE_SECONDS)
             if self._thread.is_alive():

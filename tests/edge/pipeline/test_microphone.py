@@ -124,6 +124,15 @@ def test_a_microphone_that_gives_nothing_can_be_stopped() -> None:
     assert loop.error is None
 
 
+def test_what_has_to_happen_in_time_does_so_without_sound_too() -> None:
+    happened = threading.Event()
+    loop = MicrophoneLoop(Played([], live=True), SpeechPipeline.from_config(CONFIG), [], after_block=happened.set)
+    loop.start()
+    loop.wait(duration=1)
+    loop.close()
+    assert happened.is_set()
+
+
 def test_stop_ends_the_waiting() -> None:
     loop = microphone(endless())
     loop.start()

@@ -112,21 +112,23 @@ def test_silence_costs_no_inference_and_gives_nothing(speech_model: Path, monkey
     assert hops[-1].level_dbfs == pytest.approx(-52, abs=1)
 
 
-def test_lost_sound_begins_a_new_context(speech_model: Path) -> None:
-    first, second = talk(4, -25, seed=1), talk(4, -25, seed=2)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_lost_sound_begins_a_new_context(speech_model: Path, rate: int) -> None:
+    first, second = talk(4, -25, seed=1, rate=rate), talk(4, -25, seed=2, rate=rate)
+    lost = len(first) + 123_456
     pipeline = SpeechPipeline(SpeechRecognizer(speech_model), Config())
-    hear(pipeline, blocks(first))
-    after = hear(pipeline, blocks(second, position=len(first) + 123_456))
+    hear(pipeline, blocks(first, rate=rate))
+    after = hear(pipeline, blocks(second, rate=rate, position=lost))
     assert pipeline.figures.gaps == 1
     alone = SpeechPipeline(SpeechRecognizer(speech_model), Config())
-    expected = hear(alone, blocks(second))
+    expected = hear(alone, blocks(second, rate=rate))
     assert len(after) == len(expected)
     for hop, other in zip(after, expected, strict=True):
         assert hop.probabilities is not None
         assert other.probabilities is not None
         assert np.array_equal(hop.probabilities, other.probabilities)
     # The first hop after the gap comes when a whole window of what followed is there, and says when that was.
-    assert after[0].monotonic_time == pytest.approx((len(first) + 123_456 + REACH) / RATE, abs=1e-6)
+    assert after[0].monotonic_time == pytest.approx(lost / rate + REACH / RATE, abs=1e-6)
     assert alone.figures.gaps == 0
 
 
