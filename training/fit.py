@@ -115,7 +115,9 @@ def fit(
         warmup_steps=max(1, round(schedule.warmup_epochs * steps)),
         alpha=0.01,
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=schedule.weight_decay, global_clipnorm=schedule.gradient_norm or None
+    )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     # XLA is some fifteen times slower than oneDNN's kernels for convolutions on a CPU.
     model.compile(optimizer, loss, jit_compile=False)

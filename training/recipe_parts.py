@@ -215,6 +215,8 @@ class Schedule(Part):
     """The peak: a linear warm-up leads to it, half a cosine leads down from it."""
     warmup_epochs: float = Field(default=2, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
+    gradient_norm: float = Field(default=0, ge=0)
+    """Most that the norm of all gradients together may be; 0 leaves them as they are. LSTM layers need it."""
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the moving average of the weights, per step; the average is what is validated and kept. 0 keeps none."""
     calm_epochs: int = Field(default=0, ge=0)
