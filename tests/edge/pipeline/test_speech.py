@@ -17,7 +17,7 @@ from edge.observation import NO_SPEECH, UNSURE, AudioBlock
 from edge.pipeline.speech import Hop, SpeechPipeline
 from edge.pipeline.speech_gate import SpeechGate
 from edge.recognizers.speech_emotion import SpeechRecognizer
-from tests.edge.speech_helpers import RATE, SPEECH_LABELS, WINDOWS, FloatArray, blocks, noise, talk
+from tests.edge.speech_helpers import RATE, SPEECH_LABELS, FloatArray, blocks, noise, talk
 
 SETTINGS = LogMelSettings()
 REACH = (SETTINGS.frames - 1) * SETTINGS.hop + SETTINGS.fft
@@ -38,21 +38,21 @@ def from_scratch(recognizer: SpeechRecognizer, samples: FloatArray, config: Conf
 
     None where the gate was closed over the whole of the newest window.
     """
-    spectrogram = log_mel(samples, SETTINGS)
+    settings = recognizer.settings
+    length, step = settings.frames, settings.step
+    spectrogram = log_mel(samples, settings)
     speech = config.speech
-    gate = SpeechGate(SETTINGS, margin_db=speech.margin_db, silence_dbfs=speech.silence_dbfs)
-    steps = spectrogram[: len(spectrogram) // SETTINGS.step * SETTINGS.step].reshape(-1, SETTINGS.step, SETTINGS.bands)
-    loud = [gate(step) for step in steps]
+    gate = SpeechGate(settings, margin_db=speech.margin_db, silence_dbfs=speech.silence_dbfs)
+    loud = [gate(spectrogram[begin : begin + step]) for begin in range(0, len(spectrogram) - step + 1, step)]
     answers: list[FloatArray | None] = []
-    for newest in range(1, len(steps)):
+    for end in range(length, len(spectrogram) + 1, step):
         embeddings = []
-        for window in range(newest - WINDOWS + 1, newest + 1):
-            if window < 1 or not (loud[window - 1] or loud[window]):
+        for begin in range(end - length - (recognizer.windows - 1) * step, end - length + 1, step):
+            if begin < 0 or not any(loud[begin // step : (begin + length) // step]):
                 embeddings.append(recognizer.silent)
             else:
-                decibels = spectrogram[(window - 1) * SETTINGS.step : (window + 1) * SETTINGS.step]
-                embeddings.append(recognizer.encode(normalise(decibels, SETTINGS)))
-        silent = not (loud[newest - 1] or loud[newest])
+                embeddings.append(recognizer.encode(normalise(spectrogram[begin : begin + length], settings)))
+        silent = not any(loud[(end - length) // step : end // step])
         answers.append(None if silent else recognizer.classify(np.stack(embeddings)))
     return answers
 
@@ -61,13 +61,24 @@ def hear(pipeline: SpeechPipeline, sound: list[AudioBlock]) -> list[Hop]:
     return [hop for block in sound for hop in pipeline.hear(block)]
 
 
+@pytest.fixture(params=["small", "shipped"])
+def model(request: pytest.FixtureRequest, speech_model: Path) -> Path:
+    """The tiny speech model, then the one that ships."""
+    if request.param == "small":
+        return speech_model
+    shipped = Path(__file__).parents[3] / "models" / "speech-emotion" / "speech.tflite"
+    if not shipped.exists():
+        pytest.skip("no speech model ships with this checkout")
+    return shipped
+
+
 @pytest.mark.parametrize("size", [1, 37, 800, 8000, 400_000])
-def test_streaming_equals_the_whole_model_run_anew_for_each_hop(speech_model: Path, size: int) -> None:
+def test_streaming_equals_the_whole_model_run_anew_for_each_hop(model: Path, size: int) -> None:
     samples = talk_and_pauses()[: 5 * RATE if size == 1 else None]
-    recognizer = SpeechRecognizer(speech_model)
+    recognizer = SpeechRecognizer(model)
     pipeline = SpeechPipeline(recognizer, Config())
     found = [hop.probabilities for hop in hear(pipeline, blocks(samples, size=size))]
-    expected = from_scratch(SpeechRecognizer(speech_model), samples, Config())
+    expected = from_scratch(SpeechRecognizer(model), samples, Config())
     assert len(found) == len(expected) == (len(samples) - REACH) // SETTINGS.step_samples + 1
     for one, other in zip(found, expected, strict=True):
         assert (one is None) == (other is None)
