@@ -138,7 +138,7 @@ def _encoder(
 ) -> tuple[bytes, dict[str, Any]]:
     """The int8 encoder and what the manifest says of how it was made."""
     options = recipe.quantization
-    legacy = bridge.to_tf_keras(net.encoder)
+    legacy = bridge.to_tf_keras(_folded(net.encoder))
     if not options.epochs:
         flat = windows[: options.calibration_images].reshape(-1, *windows.shape[2:], 1)
         picked = np.random.default_rng(recipe.seed).permutation(len(flat))[: options.calibration_images]
@@ -174,6 +174,21 @@ def _encoder(
         "kept_epoch": tuned.best_epoch,
         "towards": "the float encoder's embeddings",
     }
+
+
+def _folded(encoder: keras.Model) -> keras.Model:
+    """The same encoder with the last batch norm folded into the dense layer before it.
+
+    Fine-tuned with fake quantisation, the pair would stay in float: the converter folds only those behind convolutions.
+    """
+    norm = encoder.get_layer("embedding_norm")
+    gamma, beta, mean, variance = norm.get_weights()
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    (kernel,) = encoder.get_layer("embedding").get_weights()
+    dense = keras.layers.Dense(kernel.shape[1], activation="relu", name="embedding")
+    folded = keras.Model(encoder.input, dense(encoder.get_layer("flat").output), name=encoder.name)
+    dense.set_weights([kernel * scale, beta - mean * scale])
+    return folded
 
 
 def _towards(encoder: keras.Model, batches: SpeechBatches, epoch: int) -> Iterator[tuple[FloatArray, FloatArray]]:
