@@ -16,6 +16,7 @@ from training.datasets.face_batches import FaceBatches, as_input
 from training.datasets.fer2013 import LABELS, FaceSet
 from training.evaluation.metrics import negative_log_likelihood
 from training.fit import Progress, fit
+from training.losses import weighted_cross_entropy
 from training.recipe import ExpressionRecipe
 from training.recipe_parts import Targets
 
@@ -141,7 +142,7 @@ def train_float(
                 batches,
                 data.validation,
                 schedule,
-                loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+                loss=weighted_cross_entropy,
                 recipe=common | so_far,
                 checkpoint=out / ("checkpoint.npz" if not number else f"checkpoint_{number + 1}.npz"),
                 progress=progress,

@@ -20,6 +20,7 @@ from training.datasets.speech_corpora import DATA_TERMS, SOUNDS, of_corpora, rea
 from training.datasets.speech_spectra import Cleaning, Spectrum, read_spectra
 from training.evaluation.metrics import negative_log_likelihood
 from training.fit import Progress, fit
+from training.losses import weighted_cross_entropy
 from training.recipe import SpeechRecipe
 from training.recipe_parts import SpeechData, SpeechFeatures
 
@@ -177,7 +178,7 @@ def train_float(
         batches,
         validation,
         recipe.schedule,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss=weighted_cross_entropy,
         recipe=recipe.model_dump(mode="json", exclude={"further", "quantization", "version"}),
         checkpoint=out / "checkpoint.npz",
         progress=progress,
