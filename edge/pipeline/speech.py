@@ -142,7 +142,6 @@ class SpeechPipeline:
         self._frames = 0
         self._quiet_hops = 0
         self._smoother: LabelSmoother | None = None
-        self._loud.clear()
         self._embeddings[:] = self._recognizer.silent
         self._stream.reset()
         if self._resampler is not None:

@@ -84,8 +84,7 @@ class SpeechRecognizer:
         """
         stored: Embedding = self._encoder.run(_quantise(window, self._encoder.input)[None, :, :, None])[0]
         if self._table is not None:
-            # An int8 number is looked up by its bits.
-            looked_up: Embedding = self._table[stored.view(np.uint8)]
+            looked_up: Embedding = self._table[stored]
             return looked_up
         if _alike(self._encoder.output, self._head.input):
             return stored
@@ -152,11 +151,14 @@ def _alike(one: TensorInfo, other: TensorInfo) -> bool:
 
 
 def _requantisation(source: TensorInfo, target: TensorInfo) -> npt.NDArray[np.int8] | None:
-    """What each int8 number of one tensor is in another, (256,) by its bits; None where no table is needed or helps."""
+    """What each int8 number of one tensor is in another, (256,); None where no table is needed or helps.
+
+    0 to 127 come first, then -128 to -1: NumPy looks negative numbers up from the table's end.
+    """
     if source.dtype != np.int8 or target.dtype != np.int8 or _alike(source, target):
         return None
-    bits = np.arange(256, dtype=np.uint8).view(np.int8)
-    return np.asarray(_quantise(dequantise(bits, source), target))
+    numbers = np.arange(256, dtype=np.uint8).view(np.int8)
+    return np.asarray(_quantise(dequantise(numbers, source), target))
 
 
 def _quantise(real: FloatArray, info: TensorInfo) -> npt.NDArray[np.generic]:

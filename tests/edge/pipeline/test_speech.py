@@ -153,6 +153,15 @@ def test_a_reset_is_a_new_source_and_no_gap(speech_model: Path) -> None:
     assert pipeline.figures.hops == len(one) * 2
 
 
+def test_a_reset_forgets_the_room(speech_model: Path) -> None:
+    pipeline = SpeechPipeline(SpeechRecognizer(speech_model), Config())
+    hear(pipeline, blocks(noise(5, -20)))
+    quiet = talk(3, -45)
+    assert {hop.heard for hop in hear(pipeline, blocks(quiet, position=5 * RATE))[2:]} == {"silence"}
+    pipeline.reset()
+    assert {hop.heard for hop in hear(pipeline, blocks(quiet))} == {"speech"}
+
+
 class Scripted:
     """A recognizer that answers what it is told to, hop by hop."""
 
