@@ -36,7 +36,7 @@ from edge.inference.catalog import find_model
 AIM_SECONDS = 1.5
 AIM_MEGABYTES = 120.0
 
-COMMAND = (sys.executable, "-m", "edge", "run", "--source", "demo", "--no-journal", "--json")
+COMMAND = (sys.executable, "-m", "edge", "run", "--source", "demo", "--mic", "none", "--no-journal", "--json")
 
 _PATIENCE = 120.0
 """Seconds to wait for a first observation: a Raspberry Pi on a cold card needs many."""

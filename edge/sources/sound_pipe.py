@@ -1,7 +1,7 @@
 """Sound on standard input: a WAV stream, as `arecord` writes it, or raw samples.
 
 `arecord -t wav` ends after 2 GiB, which are 18 hours at 16 kHz; what is to run for longer takes raw samples:
-`arecord -t raw -f S16_LE -r 16000 | affect-edge run --mic -:s16le:16000:1`.
+`arecord -t raw -f S16_LE -r 16000 | affect-edge run --mic=-:s16le:16000:1`.
 """
 
 from __future__ import annotations
