@@ -259,7 +259,9 @@ def _restore(path: Path, model: keras.Model, optimizer: keras.Optimizer, recipe:
 def _advance_dropout(model: keras.Model, steps: int) -> None:
     """Set dropout's random numbers to where they stand after so many steps; they are none of Keras's weights."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Dropout):
+        if isinstance(layer, keras.Model):
+            _advance_dropout(layer, steps)
+        elif isinstance(layer, keras.layers.Dropout):
             seed, _ = layer.seed_generator.state.numpy()
             layer.seed_generator.state.assign(np.array([seed, steps], np.uint32))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge.cli import main
 from edge.errors import DataError
 from training.datasets.fer2013 import LABELS, FaceSet, read_faces
 
@@ -53,6 +57,47 @@ def refused(folder: Path, message: str, named: Path | None = None) -> None:
     assert str(caught.value).startswith(f"{named or folder}")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300 + len(str(named or folder))
+
+
+@dataclass(frozen=True)
+class TinySpeech:
+    """A finished run of `affect-edge train` on recordings that are told apart in seconds."""
+
+    data: Path
+    recipe: Path
+    out: Path
+    words: list[str]
+    """The command, for once more."""
+    printed: str
+
+    @property
+    def head(self) -> Path:
+        return self.out / "speech-emotion" / "tiny.tflite"
+
+    @property
+    def encoder(self) -> Path:
+        return self.out / "speech-encoder" / "tiny.tflite"
+
+    @property
+    def float_model(self) -> Path:
+        return self.out / "tiny.keras"
+
+
+@pytest.fixture(scope="session")
+def tiny_speech(tmp_path_factory: pytest.TempPathFactory) -> TinySpeech:
+    pytest.importorskip("tensorflow_model_optimization")
+    pytest.importorskip("soundfile")
+    from tests.training.speech_corpus import RECIPE, write_corpora
+
+    folder = tmp_path_factory.mktemp("speech")
+    recipe = folder / "tiny.toml"
+    recipe.write_text(RECIPE)
+    data, out = write_corpora(folder / "data"), folder / "runs" / "tiny"
+    words = ["train", str(recipe), "--data", str(data), "--out", str(out), "--quiet"]
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main(words) == 0
+    return TinySpeech(data, recipe, out, words, printed.getvalue())
 
 
 @pytest.fixture(scope="session")

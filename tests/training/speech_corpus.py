@@ -40,8 +40,8 @@ lstm = 16
 windows = 2
 dropout = 0.1
 [schedule]
-epochs = 4
-batch_size = 16
+epochs = 8
+batch_size = 6
 learning_rate = 1e-2
 warmup_epochs = 0.5
 average_decay = 0.6
