@@ -82,8 +82,11 @@ def folds(recipe: SpeechRecipe, protocol: Protocol, clips: Sequence[Clip], seeds
             found += [_across(recipe, seed, *pair, clips) for pair in ((CREMA_D, RAVDESS), (RAVDESS, CREMA_D))]
             continue
         for number, (test, validation) in enumerate(_speakers(protocol, clips), start=1):
+            # What else the recipe is trained on may help; nobody in it is tested.
+            corpora = recipe.data.corpora if protocol in recipe.data.corpora else (protocol,)
             data = {
-                "corpora": [protocol],
+                "corpora": corpora,
+                "most_each_epoch": recipe.data.most_each_epoch,
                 "labels": LABELS[protocol],
                 "test_speakers": test,
                 "validation_speakers": validation,

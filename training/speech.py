@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,12 +136,16 @@ def targets_of(splits: SpeechSplits, recipe: SpeechRecipe) -> FloatArray:
     labels = splits.labels(splits.train, recipe.data)
     smoothed = (1 - recipe.label_smoothing) * np.eye(classes, dtype=np.float32)[labels]
     smoothed += recipe.label_smoothing / classes
-    counts = np.bincount(labels, minlength=classes)
+    of_corpus = Counter(each.clip.corpus for each in splits.train)
+    most = recipe.data.most_each_epoch
+    share = {corpus: min(1.0, most.get(corpus, count) / count) for corpus, count in of_corpus.items()}
+    # As an epoch has them, on average.
+    counts = np.bincount(labels, [share[each.clip.corpus] for each in splits.train], classes)
     if not counts.all():
         raise DataError(
             f"recipe '{recipe.name}': no recording of {recipe.data.labels[int(counts.argmin())]} to train on"
         )
-    weight = len(labels) / classes / counts
+    weight = counts.sum() / classes / counts
     result: FloatArray = (smoothed * weight[labels][:, None]).astype(np.float32)
     return result
 
@@ -197,6 +202,7 @@ def speech_batches(recipe: SpeechRecipe, splits: SpeechSplits, *, seed: int) -> 
         windows=recipe.network.windows,
         batch_size=recipe.schedule.batch_size,
         seed=seed,
+        most=recipe.data.most_each_epoch,
     )
 
 

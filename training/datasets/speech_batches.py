@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,8 @@ class SpeechBatches:
         (n, classes) what the network is asked to answer.
     noises
         Sounds to put under the voices.
+    most
+        Recordings of a corpus in one epoch at most.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SpeechBatches:
         windows: int,
         batch_size: int,
         seed: int,
+        most: Mapping[str, int] | None = None,
     ) -> None:
         self.epoch = 0
         self._spectra = spectra
@@ -86,18 +89,27 @@ class SpeechBatches:
         self._windows = windows
         self._batch_size = batch_size
         self._seed = seed
+        self._most = most or {}
+        self._corpora = np.array([each.clip.corpus for each in spectra])
 
     def __len__(self) -> int:
-        return len(self._spectra) // self._batch_size
+        return len(self._order()) // self._batch_size
 
     def __getitem__(self, index: int) -> Batch:
         """(batch, windows, frames, bands) normalised windows and their (batch, classes) targets."""
-        order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._spectra))
-        picked = order[index * self._batch_size : (index + 1) * self._batch_size]
+        picked = self._order()[index * self._batch_size : (index + 1) * self._batch_size]
         seeds = np.random.SeedSequence((self._seed, self.epoch, index)).spawn(len(picked) + 1)
         takes = [self._take(number, np.random.default_rng(seed)) for number, seed in zip(picked, seeds, strict=False)]
         x, y = np.stack(takes), self._targets[picked]
         return self._mix(x, y, np.random.default_rng(seeds[-1]))
+
+    def _order(self) -> npt.NDArray[np.intp]:
+        """The recordings of this epoch."""
+        order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._spectra))
+        for corpus, most in self._most.items():
+            theirs = self._corpora[order] == corpus
+            order = order[~theirs | (np.cumsum(theirs) <= most)]
+        return order
 
     def _take(self, number: int, rng: np.random.Generator) -> FloatArray:
         settings, options = self._settings, self._options
