@@ -51,7 +51,7 @@ def test_a_run_leaves_all_that_it_promises(tiny_speech: TinySpeech) -> None:
         "speech-emotion/tiny.json",
     }
     lines = tiny_speech.printed.splitlines()
-    assert lines[0] == "training on 42 recordings, choosing by 24"
+    assert lines[0] == "training on 42 recordings, choosing by 26"
     assert "tiny.keras: validation unweighted average recall" in lines[1]
     assert f"{tiny_speech.head}: {tiny_speech.head.stat().st_size} bytes" in lines[2]
     assert lines[3] == (

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge.errors import AffectEdgeError
 from edge.inference.manifest import Manifest, manifest_path
 
@@ -27,6 +29,7 @@ def run(arguments: argparse.Namespace, command: str) -> int:
 
     progress = sys.stderr.isatty() and not arguments.json
     model = speech_predict.open_speech_model(arguments.model)
+    original = speech_predict.open_float_model(arguments.float_model, model) if arguments.float_model else None
     if arguments.split == "test" and "test" in model.manifest.evaluation:
         print("note: this model's manifest already holds figures of the test split", file=sys.stderr)
     held = speech_predict.read_held_out(arguments.data, model, arguments.split, progress=progress)
@@ -40,9 +43,8 @@ def run(arguments: argparse.Namespace, command: str) -> int:
         target = arguments.target_accuracy or speech_report.TARGET_ACCURACY
         calibration = speech_report.calibrate_speech(fit_on, fit_logits, model.data.labels, target)
     float_model = None
-    if arguments.float_model:
-        classes = len(model.data.labels)
-        theirs = speech_predict.float_logits(arguments.float_model, held.windows, classes=classes)
+    if original:
+        theirs = np.asarray(original.predict(held.windows, batch_size=128, verbose=0), np.float32)
         float_model = arguments.float_model.name, theirs
     report = speech_report.evaluate_speech(
         model,

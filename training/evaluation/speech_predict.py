@@ -144,13 +144,13 @@ def read_held_out(folder: Path, model: SpeechModel, split: str, *, progress: boo
     )
 
 
-def float_logits(path: Path, windows: FloatArray, *, classes: int) -> FloatArray:
-    """What the whole float network says of the same windows, (n, windows, frames, bands) -> (n, classes).
+def open_float_model(path: Path, beside: SpeechModel) -> keras.Model:
+    """The whole float network that an int8 model was made from, (n, windows, frames, bands) -> (n, labels).
 
     Raises
     ------
     ModelError
-        Not a .keras file that can be read, or one with other inputs or outputs.
+        Not a .keras file that can be read, or one with other inputs or outputs than the int8 model's.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
@@ -158,9 +158,9 @@ def float_logits(path: Path, windows: FloatArray, *, classes: int) -> FloatArray
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # a zip may break in many ways
         raise ModelError(f"{path}: not a readable Keras model: {str(error).partition(chr(10))[0]}") from None
-    shapes = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if shapes != (windows.shape[1:], (classes,)):
-        raise ModelError(
-            f"{path}: takes {shapes[0]} and gives {shapes[1]}, the int8 model {windows.shape[1:]} and {(classes,)}"
-        )
-    return np.asarray(model.predict(windows, batch_size=128, verbose=0), np.float32)
+    # A Sequential model saved before it saw an input has neither; others have lists of them.
+    takes, gives = (tuple(getattr(model, key, ()))[1:] for key in ("input_shape", "output_shape"))
+    wanted = (beside.windows, beside.settings.frames, beside.settings.bands), (len(beside.data.labels),)
+    if (takes, gives) != wanted:
+        raise ModelError(f"{path}: takes {takes} and gives {gives}, the int8 model {wanted[0]} and {wanted[1]}")
+    return model
