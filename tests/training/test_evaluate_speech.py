@@ -165,7 +165,7 @@ def test_figures_and_cards_are_written(
         "Article 5(1)(f)",
         "Annex III",
         "Article 50(3)",
-        "held out for test: ravdess 4, crema-d 1004, sounds 3",
+        "held out for test: ravdess 4; crema-d 1004; sounds 3",
         "| unweighted average recall (UAR) |",
         "| sex: female (too few to tell) | 9 | 1 |",
         "Listeners, by voice alone, on the same 8 recordings of CREMA-D",
@@ -199,7 +199,7 @@ def test_what_is_printed_for_people(tiny_speech: TinySpeech, head: Path, capsys:
     assert first.startswith("tiny.tflite on validation (crema-d, ravdess, sounds): 26 recordings, 2 speakers")
     assert any(line.startswith("UAR, emotions alone") for line in lines)
     assert any(line.startswith("race: african american") and line.endswith("too few") for line in lines)
-    assert "too few: under 30 recordings" in printed
+    assert "too few: under 30 recordings or 5 speakers" in printed
     assert "beside CREMA-D's listeners, by voice alone, on the same 8 recordings" in printed
     assert "beside tiny.keras: UAR " in printed
 

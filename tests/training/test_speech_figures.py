@@ -145,8 +145,12 @@ def test_by_group() -> None:
     assert list(found["sex"]) == ["female", "male"]
     assert (found["sex"]["female"].recordings, found["sex"]["female"].speakers) == (80, 2)
     assert (found["sex"]["female"].accuracy, found["sex"]["male"].accuracy) == (1.0, 0.0)
-    assert not found["race"]["asian"].too_few
-    assert by_group(Answers(clips[:20], labels[:20], answers[:20], NAMES))["race"]["asian"].too_few
+    assert found["race"]["asian"].too_few, "one speaker, whatever the number of recordings"
+
+
+@pytest.mark.parametrize(("speakers", "each", "too_few"), [(5, 6, False), (4, 60, True), (29, 1, True), (30, 1, False)])
+def test_parts_that_are_too_small_are_marked(speakers: int, each: int, too_few: bool) -> None:
+    assert measure_part(drawn(speakers, each, 0.1)).too_few == too_few
 
 
 def test_listeners_beside_the_model() -> None:

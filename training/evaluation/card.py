@@ -21,7 +21,8 @@ def render_card(manifest: Manifest) -> str:
 
 
 def _lines(manifest: Manifest) -> Iterator[str]:
-    yield f"# Model card: {manifest.name} {manifest.version}"
+    part = ", the encoder" if manifest.task == "speech-encoder" else ""
+    yield f"# Model card: {manifest.name} {manifest.version}{part}"
     yield ""
     yield "Written by `affect-edge evaluate --write-manifest` from the manifest beside it; do not edit."
     yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from edge.inference.manifest import Manifest, SequenceInput, SpeechInput
@@ -30,7 +30,7 @@ LAW = (
     "A voice is biometric data. In the EU it is prohibited to infer emotions from it at work or in education, except "
     "for medical or safety reasons (AI Act, Article 5(1)(f)); elsewhere systems that recognise emotions are high-risk "
     "(Annex III, point 1(c)), and those who are exposed to one must be told (Article 50(3)). The GDPR applies too. "
-    "Other countries have laws of their own. Not for decisions about people."
+    "Other countries have laws of their own."
 )
 
 
@@ -59,9 +59,16 @@ def speech_lines(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield "## The files"
     yield ""
-    yield f"- `{manifest.file}`, over the last {entry.shape[1]} windows: {size_of(manifest)} with the encoder"
-    yield f"- sha256 `{manifest.sha256}`"
+    yield (
+        f"- `{manifest.file}`, over the last {entry.shape[1]} windows: {manifest.size_bytes:,} bytes, sha256 "
+        f"`{manifest.sha256}`"
+    )
     yield f"- its encoder, over each window: `speech-encoder/{entry.encoder}.tflite`, sha256 `{entry.encoder_sha256}`"
+    if manifest.parameters and manifest.multiply_adds:
+        yield (
+            f"- both together: {manifest.parameters:,} parameters, {manifest.multiply_adds / 1e6:.1f} M multiply-adds "
+            "for each answer"
+        )
     yield f"- output: {manifest.output.dtype} logits of {', '.join(manifest.labels)}"
     calibration = manifest.calibration
     if calibration.fitted_on:
@@ -115,7 +122,7 @@ def _training_lines(training: dict[str, Any]) -> Iterator[str]:
         yield f"- taken as one: {', '.join(f'{one} as {other}' for one, other in merged.items())}"
     for split in ("validation", "test"):
         if speakers := data.get(f"{split}_speakers"):
-            yield f"- held out for {split}: {', '.join(speakers)}"
+            yield f"- held out for {split}: {_by_corpus(speakers)}"
     if cleaning := training.get("cleaning"):
         yield (
             f"- of {cleaning['read']:,} recordings, left out: {len(cleaning['silent'])} silent, "
@@ -182,6 +189,15 @@ def _figure_lines(split: str, entry: dict[str, Any]) -> Iterator[str]:
         yield ""
     yield f"Protocol: `{protocol['command']}`, {protocol['runtime']}; {protocol['scored']}."
     yield ""
+
+
+def _by_corpus(speakers: Iterable[str]) -> str:
+    """'ravdess 3, 6; crema-d 1002' of 'ravdess 3', 'ravdess 6', 'crema-d 1002'."""
+    found: dict[str, list[str]] = {}
+    for speaker in speakers:
+        corpus, _, name = speaker.rpartition(" ")
+        found.setdefault(corpus, []).append(name)
+    return "; ".join(f"{corpus} {', '.join(names)}" for corpus, names in found.items())
 
 
 def _figure_row(title: str, figures: dict[str, Any], key: str) -> str:

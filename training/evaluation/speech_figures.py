@@ -24,7 +24,7 @@ LEAST_SPEAKERS = 5
 """Below, there is no interval: a handful of speakers drawn again and again says nothing about others."""
 
 LEAST_RECORDINGS = 30
-"""Groups with fewer are marked: their figures are no evidence."""
+"""Parts with fewer, or with fewer than `LEAST_SPEAKERS`, are marked: their figures are no evidence."""
 
 GROUPS = ("sex", "age", "race", "ethnicity")
 
@@ -62,7 +62,7 @@ class PartFigures:
     accuracy: float
     accuracy_interval: Interval | None
     too_few: bool
-    """Fewer than `LEAST_RECORDINGS` recordings."""
+    """Fewer than `LEAST_RECORDINGS` recordings or `LEAST_SPEAKERS` speakers."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for JSON; floats rounded to five places."""
@@ -105,7 +105,7 @@ def measure_part(answers: Answers) -> PartFigures:
         unweighted_average_recall_interval=_interval(recalls) if enough else None,
         accuracy=float(accuracy),
         accuracy_interval=_interval(accuracies) if enough else None,
-        too_few=len(answers.clips) < LEAST_RECORDINGS,
+        too_few=not enough or len(answers.clips) < LEAST_RECORDINGS,
     )
 
 

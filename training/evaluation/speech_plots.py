@@ -23,7 +23,10 @@ def write_part_plot(report: SpeechReport, directory: Path) -> Path:
 
 def part_plot(report: SpeechReport) -> Figure:
     """UAR of each corpus and group with its interval; grey where there are too few recordings or speakers."""
-    rows: list[tuple[str, PartFigures]] = [("all", report.whole), *report.corpora.items()]
+    rows: list[tuple[str, PartFigures]] = [("all", report.whole)]
+    if report.emotions:
+        rows.append(("what is spoken", report.emotions))
+    rows += report.corpora.items()
     for group, found in report.groups.items():
         rows += [(f"{group}: {value}", each) for value, each in found.items()]
     figure = Figure(figsize=(7.2, 0.34 * len(rows) + 1.3), layout="constrained")
@@ -35,13 +38,18 @@ def part_plot(report: SpeechReport) -> Figure:
         if interval:
             axes.plot(interval, (row, row), color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot(each.unweighted_average_recall, row, "o", color=colour, markersize=6)
-    axes.axvline(report.whole.unweighted_average_recall, color=INK, linewidth=0.8, linestyle=":")
+    # Groups are of people: what they are beside is all that is spoken.
+    axes.axvline((report.emotions or report.whole).unweighted_average_recall, color=INK, linewidth=0.8, linestyle=":")
     axes.set_yticks(
-        np.arange(len(rows)), [f"{name}  ({each.recordings} of {each.speakers} speakers)" for name, each in rows]
+        np.arange(len(rows)),
+        [
+            f"{name}  ({each.recordings}{f' of {each.speakers} speakers' if each.speakers else ''})"
+            for name, each in rows
+        ],
     )
     axes.invert_yaxis()
     axes.set_xlim(0, 1.01)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("unweighted average recall, 95 % interval over speakers; grey: too few to tell")
+    axes.set_xlabel("unweighted average recall, 95 % interval over speakers\ngrey: too few to tell")
     return figure

@@ -37,9 +37,14 @@ nearly everything.
 """
 
 PROTOCOL = (
-    "each recording once, when its voice ends; speakers who were neither trained on nor chosen by, though in the same "
-    "studios and with the same sentences; silent recordings, and those that stand under two emotions, are left out"
+    "each recording once, when its voice ends; {speakers}, in the same studios and with the same sentences as those "
+    "who were; silent recordings, and those that stand under two emotions, are left out"
 )
+
+SPEAKERS = {
+    "validation": "speakers who were not trained on, but chose among epochs and set the calibration",
+    "test": "speakers who were not trained on and chose nothing",
+}
 
 INTERVALS = (
     f"95 %, {ROUNDS} bootstrap rounds over speakers within each corpus (sounds: over recordings); none for fewer than "
@@ -153,7 +158,7 @@ class SpeechReport:
                 f"{shown:<18}{each.accuracy:>8.3f}{'  too few' if each.too_few else ''}"
             )
         if any(each.too_few for each in rows.values()):
-            yield f"too few: under {LEAST_RECORDINGS} recordings, no evidence of anything"
+            yield f"too few: under {LEAST_RECORDINGS} recordings or {LEAST_SPEAKERS} speakers, no evidence of anything"
 
 
 def evaluate_speech(
@@ -218,7 +223,7 @@ def evaluate_speech(
                 "and name",
                 "cleaning": held.cleaning.as_dict(),
             },
-            "scored": PROTOCOL,
+            "scored": PROTOCOL.format(speakers=SPEAKERS[split]),
             "intervals": INTERVALS,
             "calibration_fitted_on": calibration.fitted_on,
             "training": {key: model.manifest.training.get(key) for key in ("recipe", "seed")},
