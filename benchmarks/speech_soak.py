@@ -97,7 +97,9 @@ class SpeechSoak:
             loop = MicrophoneLoop(self.source, self.pipeline, [self._journal.add], after_block=self._after_block)
             self._last = 0.0
             loop.start()
-            loop.wait()
+            # Not `wait`, which calls back from this thread too.
+            while not loop.ended:
+                time.sleep(0.05)
             loop.close()
             if loop.error is not None:
                 raise loop.error
