@@ -1,4 +1,4 @@
-"""What every frame source has in common."""
+"""What all sources have in common, and those of frames."""
 
 from __future__ import annotations
 
@@ -6,15 +6,51 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from edge.observation import Frame, Image
 
-_Source = TypeVar("_Source", bound="FrameSource")  # typing.Self needs Python 3.11
+_Item = TypeVar("_Item")
+_Self = TypeVar("_Self", bound="Source[Any]")  # typing.Self needs Python 3.11
 
 
-class FrameSource(ABC):
-    """Hands out frames, one `read` at a time; a context manager, and iterable to its end.
+class Source(ABC, Generic[_Item]):
+    """Hands out frames or blocks of sound, one `read` at a time; a context manager, and iterable to its end.
+
+    Attributes
+    ----------
+    name
+        What it reads from.
+    live
+        Whether it paces itself and may lose what is not read in time.
+    """
+
+    name: str
+    live: bool
+
+    @abstractmethod
+    def read(self) -> _Item | None:
+        """Wait for the next one; None when there are no more."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device, file, pipe or connection; closing twice does no harm."""
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[_Item]:
+        while (item := self.read()) is not None:
+            yield item
+
+
+class FrameSource(Source[Frame]):
+    """Hands out frames, one `read` at a time.
 
     A source is open from its construction on: what cannot be opened raises `SourceError` there, and a camera or
     video that is open has delivered its first frame. `read` and `close` are called from one thread.
@@ -27,9 +63,6 @@ class FrameSource(ABC):
         A live source paces itself, may drop frames and has no end of its own: when it stops, `read` raises.
         A source that is not live waits for its reader, loses nothing, and ends.
     """
-
-    name: str
-    live: bool
 
     @abstractmethod
     def read(self) -> Frame | None:
@@ -44,22 +77,6 @@ class FrameSource(ABC):
         SourceError
             When the source stops delivering: unplugged, connection lost, no frame within the timeout.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the device, file or connection; closing twice does no harm."""
-
-    def __enter__(self: _Source) -> _Source:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[Frame]:
-        while (frame := self.read()) is not None:
-            yield frame
 
 
 def live_frame(image: Image, index: int, source: str) -> Frame:

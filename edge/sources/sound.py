@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
 from edge.errors import SourceError
 from edge.observation import AudioBlock
+from edge.sources.base import Source
 
 BLOCK_SECONDS = 0.05
 """Seconds of sound in one block; the last of a file may be shorter."""
@@ -26,8 +24,6 @@ SOUND_SUFFIXES = frozenset(
     }
 )
 """Endings by which a folder's sound files are told from its other files, in lower case."""
-
-_Source = TypeVar("_Source", bound="AudioSource")  # typing.Self needs Python 3.11
 
 
 @dataclass
@@ -54,8 +50,8 @@ class SoundFigures:
     """Samples that were no finite number and became 0."""
 
 
-class AudioSource(ABC):
-    """Hands out sound, one block of about 50 ms at a time; a context manager, and iterable to its end.
+class AudioSource(Source[AudioBlock]):
+    """Hands out sound, one block of about 50 ms at a time.
 
     A source is open from its construction on: what cannot be opened raises `SourceError` there, and a microphone
     that is open has delivered its first block. `read` is called from one thread. `close` may be called from another:
@@ -74,8 +70,6 @@ class AudioSource(ABC):
         What was delivered and met.
     """
 
-    name: str
-    live: bool
     rate: int
     figures: SoundFigures
 
@@ -87,22 +81,6 @@ class AudioSource(ABC):
         -------
         The block, or None when there is no more; a live source gives None only after `close`.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the device, file or pipe; closing twice does no harm."""
-
-    def __enter__(self: _Source) -> _Source:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[AudioBlock]:
-        while (block := self.read()) is not None:
-            yield block
 
 
 def is_sound_file(path: str | Path) -> bool:
