@@ -46,14 +46,18 @@ def _build_encoder(options: SpeechNetwork, settings: LogMelSettings) -> keras.Mo
     first, second, third, fourth = options.channels
     inputs = keras.Input((settings.frames, settings.bands, 1), name="window")
     # Few channels on a large grid are bound by memory, in training above all: the first blocks are plain convolutions
-    # that shrink it, the time (62 ms) more than the bands, where a voice's harmonics stand close together.
-    x = convolution(inputs, first, 5, stride=(4, 2), name="block1")
+    # that shrink it.
+    x = convolution(inputs, first, 5, stride=2, name="block1")
     x = convolution(x, second, 3, stride=2, name="block2")
     x = _block(x, third, stride=2, name="block3")
     x = _block(x, fourth, name="block4")
-    # What there is on average over time, for each quarter of the bands: a voice's register is in which band it is.
+    # What there is on average over time and at most, for each quarter of the bands: a voice's register is in which
+    # bands it is, and an outburst is shorter than a window.
     time, bands = x.shape[1:3]
-    x = layers.AveragePooling2D((time, max(1, bands // 4)), name="pool")(x)
+    area = (time, max(1, bands // 4))
+    mean = layers.AveragePooling2D(area, name="mean")(x)
+    most = layers.MaxPooling2D(area, name="most")(x)
+    x = layers.Concatenate(name="pools")([mean, most])
     x = layers.Flatten(name="flat")(x)
     x = layers.Dense(options.embedding, use_bias=False, name="embedding")(x)
     x = layers.BatchNormalization(name="embedding_norm")(x)
