@@ -87,6 +87,7 @@ def folds(recipe: SpeechRecipe, protocol: Protocol, clips: Sequence[Clip], seeds
             data = {
                 "corpora": corpora,
                 "most_each_epoch": recipe.data.most_each_epoch,
+                "trim": recipe.data.trim,
                 "labels": LABELS[protocol],
                 "test_speakers": test,
                 "validation_speakers": validation,
@@ -186,6 +187,7 @@ def _across(recipe: SpeechRecipe, seed: int, trained: str, tested: str, clips: S
         "corpora": [trained, tested],
         "labels": COMMON,
         "merge": {"calm": "neutral"},
+        "trim": recipe.data.trim,
         "test_speakers": _all_speakers(tested, clips),
         "validation_speakers": _speakers(trained, clips)[0][1],
     }

@@ -167,6 +167,8 @@ class SpeechData(Part):
     """Emotions that are taken as another one, such as calm as neutral."""
     most_each_epoch: dict[str, int] = {}
     """Of these corpora, so many recordings at most in an epoch, in each others: they help and do not drown the rest."""
+    trim: bool = True
+    """What is spoken alone, as the device's gate lets it through; false: whole recordings, with the breaths around."""
     test_speakers: tuple[str, ...] = Field(default=(), strict=False)
     """Such as 'ravdess 3'; scored once, at the end."""
     validation_speakers: tuple[str, ...] = Field(strict=False, min_length=1)

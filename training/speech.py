@@ -80,6 +80,12 @@ def label_of(spectrum: Spectrum, data: SpeechData) -> str | None:
     return emotion if emotion in data.labels else None
 
 
+def taken(spectra: Sequence[Spectrum], data: SpeechData) -> list[Spectrum]:
+    """The recordings that have a label in a recipe; whole where it does not trim them."""
+    labelled = [each for each in spectra if label_of(each, data) is not None]
+    return labelled if data.trim else [replace(each, begin=0, end=len(each.decibels)) for each in labelled]
+
+
 def settings_of(features: SpeechFeatures) -> LogMelSettings:
     """The spectrogram that a recipe asks for; mean and deviation of 'fixed' are set by `split`."""
     return LogMelSettings(bands=features.bands, normalization=features.normalization)
@@ -100,7 +106,7 @@ def split(spectra: Sequence[Spectrum], cleaning: Cleaning, recipe: SpeechRecipe)
         A part is empty, or a speaker that the recipe names does not exist.
     """
     data = recipe.data
-    used = [each for each in spectra if each.clip.corpus in data.corpora and label_of(each, data) is not None]
+    used = taken([each for each in spectra if each.clip.corpus in data.corpora], data)
     known = {each.clip.speaker for each in used}
     if missing := sorted((set(data.test_speakers) | set(data.validation_speakers)) - known):
         raise DataError(f"recipe '{recipe.name}': no recordings of {', '.join(missing)}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("soundfile")
+pytest.importorskip("tensorflow")
 
 from edge.errors import DataError
 from edge.features.logmel import LogMelSettings, log_mel
@@ -15,8 +16,11 @@ from tests.training.speech_corpus import RATE, hiss, tone, write_sound
 from training.datasets import speech_spectra
 from training.datasets.speech_corpora import read_clips
 from training.datasets.speech_spectra import MARGIN_FRAMES, Cleaning, Spectrum, read_sound, read_spectra
+from training.recipe_parts import SpeechData
+from training.speech import taken
 
 SETTINGS = LogMelSettings()
+LABELS = ("angry", "calm")
 NAMES = [f"03-01-05-01-01-01-{actor:02}" for actor in range(1, 25)]
 
 
@@ -66,7 +70,9 @@ def test_silence_before_and_after_is_trimmed(tmp_path: Path, rng: np.random.Gene
     assert spectrum.end == pytest.approx(2 * frames + MARGIN_FRAMES, abs=4)
     assert spectrum.spoken.shape == (spectrum.end - spectrum.begin, SETTINGS.bands)
     assert spectrum.spoken.dtype == np.float32
-    assert len(spectrum.decibels) > 2.9 * frames, "the whole recording is kept beside it"
+    (whole,) = taken([spectrum], SpeechData(corpora=("ravdess",), labels=LABELS, validation_speakers=("x",), trim=False))
+    assert np.array_equal(whole.spoken, spectrum.decibels), "the whole recording, for a recipe that asks for it"
+    assert len(whole.spoken) > 2.9 * frames
 
 
 def test_a_recording_shorter_than_a_window(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the public data sets")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/<protocol>)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="a run of each fold for each")
+    parser.add_argument("--only", metavar="NAME", help="only the runs with this in their names, such as crema-d_to_ravdess")
     parser.add_argument("--start", type=Path, metavar="KERAS", help="a float model of another corpus to begin with")
     parser.add_argument("--epochs", type=int, metavar="N", help="in place of the recipe's")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core (default: 1)")
@@ -65,6 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     corpora = ["ravdess", "crema-d"] if arguments.protocol == "cross" else [arguments.protocol]
     clips = of_corpora(read_clips(arguments.data), corpora, arguments.data)
     folds = cross_validation.folds(recipe, arguments.protocol, clips, arguments.seeds)
+    if arguments.only:
+        names = [fold.name for fold in folds]
+        folds = [fold for fold in folds if arguments.only in fold.name]
+        if not folds:
+            raise ConfigError(f"--only {arguments.only}: none of the runs is called that; they are {', '.join(names)}")
     spectra, cleaning = read_spectra(clips, speech.settings_of(recipe.features), progress=progress)
     out: Path = arguments.out or Path("runs") / arguments.protocol
     figures = _run_all(folds, spectra, cleaning, out, arguments.start, jobs=arguments.jobs, progress=progress)

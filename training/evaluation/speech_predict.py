@@ -21,7 +21,7 @@ from training.datasets.speech_corpora import Clip, read_clips
 from training.datasets.speech_spectra import Cleaning, read_spectra
 from training.quantize_speech import answer
 from training.recipe_parts import SpeechData
-from training.speech import label_of
+from training.speech import label_of, taken
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -132,13 +132,13 @@ def read_held_out(folder: Path, model: SpeechModel, split: str, *, progress: boo
     if missing := [speaker for speaker in speakers if speaker not in {clip.speaker for clip in clips}]:
         raise DataError(f"{folder}: has no recordings of {', '.join(missing)}, held out for {split}")
     spectra, cleaning = read_spectra(clips, model.settings, progress=progress)
-    used = [(each, label) for each in spectra if (label := label_of(each, data)) is not None]
+    used = taken(spectra, data)
     if not used:
         raise DataError(f"{folder}: the speakers held out for {split} have no recording with one of the labels")
     return HeldOut(
-        clips=[each.clip for each, _ in used],
-        labels=np.array([data.labels.index(label) for _, label in used], np.int64),
-        windows=np.stack([clip_windows(each, model.windows, model.settings) for each, _ in used]),
+        clips=[each.clip for each in used],
+        labels=np.array([data.labels.index(label_of(each, data) or "") for each in used], np.int64),
+        windows=np.stack([clip_windows(each, model.windows, model.settings) for each in used]),
         speakers=speakers,
         cleaning=cleaning,
     )
