@@ -65,6 +65,13 @@ class FoldFigures:
     """Recall of each class, int8."""
 
 
+def corpora_of(recipe: SpeechRecipe, protocol: Protocol) -> tuple[str, ...]:
+    """What a protocol's runs read: what else the recipe is trained on may help; nobody in it is tested."""
+    if protocol == "cross":
+        return (CREMA_D, RAVDESS)
+    return recipe.data.corpora if protocol in recipe.data.corpora else (protocol,)
+
+
 def folds(recipe: SpeechRecipe, protocol: Protocol, clips: Sequence[Clip], seeds: Sequence[int]) -> list[Fold]:
     """All runs of a protocol, fold by fold, for each seed.
 
@@ -82,10 +89,8 @@ def folds(recipe: SpeechRecipe, protocol: Protocol, clips: Sequence[Clip], seeds
             found += [_across(recipe, seed, *pair, clips) for pair in ((CREMA_D, RAVDESS), (RAVDESS, CREMA_D))]
             continue
         for number, (test, validation) in enumerate(_speakers(protocol, clips), start=1):
-            # What else the recipe is trained on may help; nobody in it is tested.
-            corpora = recipe.data.corpora if protocol in recipe.data.corpora else (protocol,)
             data = {
-                "corpora": corpora,
+                "corpora": corpora_of(recipe, protocol),
                 "most_each_epoch": recipe.data.most_each_epoch,
                 "trim": recipe.data.trim,
                 "labels": LABELS[protocol],

@@ -38,6 +38,7 @@ epochs = 0
 calibration_images = 12
 """
 
+BOTH = (RAVDESS, CREMA_D)
 RAVDESS_ACTORS = (1, 3, 6)
 CREMA_ACTORS = range(1001, 1007)
 
@@ -129,11 +130,26 @@ def test_the_command_from_recordings_to_figures(
     assert main(words) == 0
     table = capsys.readouterr().out
     assert f"{first['recall_int8']:.4f}" in table
+    assert main([*words, "--only", second["name"]]) == 0
+    table = capsys.readouterr().out
+    assert second["name"] in table
+    assert first["name"] not in table
     assert main([*words, "--epochs", "3"]) == 1
     assert "figures of another recipe" in capsys.readouterr().err
     (tmp_path / first["name"] / "figures.json").write_text("{")
     assert main(words) == 1
     assert "not the figures of a fold" in capsys.readouterr().err
+
+
+def test_what_else_a_recipe_is_trained_on_is_in_its_folds(corpora: Path) -> None:
+    from training.cross_validation import corpora_of, folds
+
+    recipe = speech_recipe(corpora / "tiny.toml")
+    clips = actors(RAVDESS, range(1, 25))
+    more = SpeechRecipe.model_validate(recipe.as_dict() | {"data": recipe.data.model_dump() | {"corpora": BOTH}})
+    assert all(fold.recipe.data.corpora == BOTH for fold in folds(more, "ravdess", clips, [1]))
+    assert all(fold.recipe.data.corpora == (RAVDESS,) for fold in folds(recipe, "ravdess", clips, [1]))
+    assert corpora_of(more, "ravdess") == BOTH
 
 
 def test_means_are_over_folds_and_deviations_over_seeds() -> None:
@@ -152,6 +168,8 @@ def test_wrong_input(tmp_path: Path, corpora: Path, capsys: pytest.CaptureFixtur
     assert main(words) == 78
     assert "trains no speech model" in capsys.readouterr().err
     words[1:2] = [str(corpora / "tiny.toml")]
+    assert main([*words, "--only", "fold nine"]) == 78
+    assert "fold nine: none of the runs is called that; they are ravdess_1_seed1" in capsys.readouterr().err
     words[-1] = str(tmp_path / "absent")
     assert main(words) == 1
     assert "no such folder" in capsys.readouterr().err

@@ -70,7 +70,9 @@ def test_silence_before_and_after_is_trimmed(tmp_path: Path, rng: np.random.Gene
     assert spectrum.end == pytest.approx(2 * frames + MARGIN_FRAMES, abs=4)
     assert spectrum.spoken.shape == (spectrum.end - spectrum.begin, SETTINGS.bands)
     assert spectrum.spoken.dtype == np.float32
-    (whole,) = taken([spectrum], SpeechData(corpora=("ravdess",), labels=LABELS, validation_speakers=("x",), trim=False))
+    (whole,) = taken(
+        [spectrum], SpeechData(corpora=("ravdess",), labels=LABELS, validation_speakers=("x",), trim=False)
+    )
     assert np.array_equal(whole.spoken, spectrum.decibels), "the whole recording, for a recipe that asks for it"
     assert len(whole.spoken) > 2.9 * frames
 

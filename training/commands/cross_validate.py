@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the public data sets")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/<protocol>)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="N", help="a run of each fold for each")
-    parser.add_argument("--only", metavar="NAME", help="only the runs with this in their names, such as crema-d_to_ravdess")
+    parser.add_argument(
+        "--only", metavar="NAME", help="only the runs with this in their names, such as crema-d_to_ravdess"
+    )
     parser.add_argument("--start", type=Path, metavar="KERAS", help="a float model of another corpus to begin with")
     parser.add_argument("--epochs", type=int, metavar="N", help="in place of the recipe's")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at once, each on one core (default: 1)")
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from training.datasets.speech_spectra import read_spectra
 
     progress = not arguments.quiet and sys.stderr.isatty()
-    corpora = ["ravdess", "crema-d"] if arguments.protocol == "cross" else [arguments.protocol]
+    corpora = cross_validation.corpora_of(recipe, arguments.protocol)
     clips = of_corpora(read_clips(arguments.data), corpora, arguments.data)
     folds = cross_validation.folds(recipe, arguments.protocol, clips, arguments.seeds)
     if arguments.only:
