@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -111,10 +112,15 @@ def open_audio_source(spec: str, *, rate: int | None = None) -> AudioSource:
     if spec == "-" or spec.startswith("-:"):
         from edge.sources.sound_pipe import SoundPipeSource, parse_raw_format
 
-        return SoundPipeSource(sys.stdin.buffer, raw=None if spec == "-" else parse_raw_format(spec[2:]))
+        raw = None if spec == "-" else parse_raw_format(spec[2:])
+        if sys.stdin is None:  # what starts it closed it, as `<&-` does
+            raise SourceError("standard input is closed: pipe a recording into it")
+        return SoundPipeSource(sys.stdin.buffer, raw=raw)
     path = Path(spec)
     # A microphone's name never looks like a path; a file of the same name as a microphone is what the user sees.
-    if not spec.isdecimal() and spec != "auto" and (path.is_file() or "/" in spec or is_sound_file(path)):
+    # Not `Path.is_file`, which raises where it may not look or the name is too long.
+    is_file = os.path.isfile(spec)  # noqa: PTH113
+    if not spec.isdecimal() and spec != "auto" and (is_file or "/" in spec or is_sound_file(path)):
         from edge.sources.sound_file import SoundFileSource
 
         return SoundFileSource(path)

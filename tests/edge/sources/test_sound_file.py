@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import struct
 import time
 from pathlib import Path
@@ -206,6 +208,19 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
         open_audio_source(str(tmp_path / "s.raw"))
     with pytest.raises(SourceError, match="no sound source is named"):
         open_audio_source("")
+
+
+def test_what_may_not_be_looked_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceError, match=r"x\.wav': File name too long"):
+        open_audio_source("x" * 300 + ".wav")
+
+    def refused(self: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    # A folder that is another user's, also where the tests run as root.
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(SourceError, match=r"cannot read the sound file '.*s\.wav': Permission denied"):
+        open_audio_source(str(tmp_path / "s.wav"))
 
 
 def test_absurd_rate_is_damage(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 
 from edge.errors import SourceError
 from edge.observation import AudioBlock
-from edge.sources import sound_pipe
+from edge.sources import open_audio_source, sound_pipe
 from edge.sources.sound_pipe import SoundPipeSource, parse_raw_format
 from edge.sources.sound_wav import WavFormat
 
@@ -250,6 +250,13 @@ def test_terminal_is_told_what_to_do() -> None:
     with open(slave, "rb", buffering=0) as stream, pytest.raises(SourceError, match=r"is a terminal.*arecord"):  # noqa: PTH123
         SoundPipeSource(stream)
     os.close(master)
+
+
+@pytest.mark.parametrize("spec", ["-", "-:s16le:16000:1"])
+def test_standard_input_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it then
+    with pytest.raises(SourceError, match="standard input is closed"):
+        open_audio_source(spec)
 
 
 ALSA_FILE = """
