@@ -39,6 +39,7 @@ class Progress:
     average: Weights = field(default_factory=list)
     best: Weights = field(default_factory=list)
     best_score: float = -1.0
+    """Of the epoch that was chosen."""
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     """One entry an epoch: loss, learning_rate, validation_score and, where there is one, validation_loss."""
@@ -135,7 +136,7 @@ def fit(
         if state.average:
             model.set_weights(state.average)
         score, validation_loss = validation.score(model)
-        if score > state.best_score:
+        if _is_best(score, validation_loss, state, schedule):
             state.best, state.best_score, state.best_epoch = model.get_weights(), score, state.epoch
         model.set_weights(trained)
         entry = {
@@ -162,6 +163,15 @@ def fit(
 def save_float(model: keras.Model, path: Path) -> None:
     """Save a trained model without what it was compiled with: a loss of our own could not be read back elsewhere."""
     keras.Model(model.inputs, model.outputs, name=model.name).save(path)
+
+
+def _is_best(score: float, loss: float | None, state: Progress, schedule: Schedule) -> bool:
+    """Whether an epoch is better than all before it."""
+    if schedule.choose == "score":
+        return score > state.best_score
+    if loss is None:
+        raise DataError("schedule.choose = 'loss': this task's validation tells no loss; choose by 'score'")
+    return all(loss < entry["validation_loss"] for entry in state.history)
 
 
 def _is_out_of_patience(state: Progress, schedule: Schedule) -> bool:

@@ -223,6 +223,9 @@ class Schedule(Part):
     """Most that the norm of all gradients together may be; 0 leaves them as they are. LSTM layers need it."""
     average_decay: float = Field(default=0.999, ge=0, lt=1)
     """Of the moving average of the weights, per step; the average is what is validated and kept. 0 keeps none."""
+    choose: Literal["score", "loss"] = "score"
+    """Which epoch is kept: the one with the best validation score, or the one with the least validation loss, which
+    hangs less on luck where only few recordings choose."""
     calm_epochs: int = Field(default=0, ge=0)
     """The last epochs of the schedule do without mixup and cutout, so that the network ends on faces as they are."""
     patience: int = Field(default=0, ge=0)
