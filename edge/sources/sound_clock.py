@@ -9,14 +9,15 @@ _TOLERANCE = 0.02
 """Seconds that the count may be off before it is corrected."""
 
 _LARGEST_STEP = 0.025
-"""Seconds of one correction: half a block, so that no block begins before the one it follows."""
+"""Seconds of one correction back: half a block, so that no block begins before the one it follows."""
 
 
 class SampleClock:
     """Tells the monotonic time of a sample by counting, so that a late delivery shifts nothing.
 
     A sound card's crystal differs from the computer's by up to some 100 parts in a million, which in a month is more
-    than four minutes: once a minute the count is corrected by the earliest arrival of that minute.
+    than four minutes: once a minute the count is corrected by the earliest arrival of that minute. So is sound that
+    was lost before it was counted, as by a recorder that was stopped for an hour.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class SampleClock:
         if arrival < self._window_end:
             return
         if self._moment is not None and abs(self._least_delay) > _TOLERANCE:
-            self._moment += max(-_LARGEST_STEP, min(_LARGEST_STEP, self._least_delay))
+            self._moment += max(-_LARGEST_STEP, self._least_delay)
         self._restart(arrival)
 
     def _restart(self, now: float) -> None:

@@ -43,6 +43,19 @@ def test_a_crystal_that_differs_is_followed_and_no_time_jumps_back(crystal: floa
     assert all(later - earlier > 0.02 for earlier, later in itertools.pairwise(times))
 
 
+def test_what_was_lost_uncounted_is_made_up_for_within_two_minutes() -> None:
+    clock = SampleClock(RATE)
+    clock.set(0, 100.0)
+    moment, times = 100.0, []
+    for number in range(1, 4801):
+        # After a minute nothing is recorded for an hour.
+        moment += BLOCK / RATE + 3600 * (number == 1200)
+        clock.observe(number * BLOCK, moment)
+        times.append(clock.time(number * BLOCK))
+    assert times[-1] == pytest.approx(moment, abs=0.04)
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+
+
 def test_an_hour_in_a_moment_does_not_move_it() -> None:
     clock = SampleClock(RATE)
     clock.set(0, 100.0)
