@@ -29,7 +29,9 @@ _log = logging.getLogger(__name__)
 
 
 class SoundPipeSource(AudioSource):
-    """Sound from a binary stream that cannot go back; its times are those of `time.monotonic()` on arrival.
+    """Sound from a binary stream that cannot go back; its times are those of arrival, and go on by the sound's length.
+
+    Where it comes faster than it was spoken, its steady time runs ahead of `time.monotonic()`; its wall time does not.
 
     Parameters
     ----------
@@ -119,7 +121,8 @@ class SoundPipeSource(AudioSource):
             samples=mono,
             rate=self.rate,
             position=position,
-            wall_time=time.time() + moment - time.monotonic(),
+            # A recording that comes faster than it was spoken was not spoken in the future.
+            wall_time=time.time() + min(0.0, moment - time.monotonic()),
             monotonic_time=moment,
             source=self.name,
         )

@@ -157,6 +157,16 @@ def test_raw_sound_of_every_encoding(encoding: str, data: bytes, expected: list[
     np.testing.assert_array_equal(heard_samples, np.array(expected, np.float32))
 
 
+def test_a_recording_at_full_speed_is_not_of_the_future() -> None:
+    content = values(60 * 16000)
+    with piped(content.tobytes()) as stream, SoundPipeSource(stream, raw=S16) as source:
+        for block in source:
+            assert block.wall_time <= time.time()
+        # The steady time is the sound's: what is smoothed over seconds of it stays so.
+        assert block.monotonic_time > time.monotonic() + 30
+        assert block.wall_time == pytest.approx(time.time(), abs=5)
+
+
 def test_two_channels_are_averaged() -> None:
     content = values(2000)
     with piped(content.tobytes()) as stream:
