@@ -229,7 +229,7 @@ class Schedule(Part):
     calm_epochs: int = Field(default=0, ge=0)
     """The last epochs of the schedule do without mixup and cutout, so that the network ends on faces as they are."""
     patience: int = Field(default=0, ge=0)
-    """Stop after so many epochs without a better validation score; 0 never stops early."""
+    """Stop after so many epochs without a better one; 0 never stops early."""
     steps_per_epoch: int = Field(default=0, ge=0)
     """Batches in one epoch where scenes are made without end; 0: as many as one pass over the data has."""
 

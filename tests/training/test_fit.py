@@ -118,6 +118,30 @@ def test_the_average_is_what_is_kept(tmp_path: Path) -> None:
         assert not np.allclose(weight, other, atol=1e-4)
 
 
+@pytest.mark.parametrize(("choose", "epoch", "score"), [("score", 2, 0.7), ("loss", 3, 0.6)])
+def test_which_epoch_is_kept(
+    choose: str, epoch: int, score: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([(0.5, 1.2), (0.7, 1.1), (0.6, 0.9), (0.7, 1.0)])
+    seen = []
+
+    def told(self: FaceValidation, model: keras.Model) -> tuple[float, float]:
+        seen.append(model.get_weights())
+        return next(found)
+
+    monkeypatch.setattr(FaceValidation, "score", told)
+    model, state = train(tmp_path / "c.npz", schedule(epochs=4, choose=choose))
+    assert (state.best_epoch, state.best_score) == (epoch, score)
+    for kept, then in zip(model.get_weights(), seen[epoch - 1], strict=True):
+        np.testing.assert_array_equal(kept, then)
+
+
+def test_a_loss_that_is_not_told_chooses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FaceValidation, "score", lambda self, model: (0.5, None))
+    with pytest.raises(DataError, match=r"schedule\.choose = 'loss'"):
+        train(tmp_path / "c.npz", schedule(epochs=1, choose="loss"))
+
+
 def test_killed_at_any_moment_it_goes_on_as_the_same_run(
     whole: tuple[Path, keras.Model, Progress], tmp_path: Path
 ) -> None:
