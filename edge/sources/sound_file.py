@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from edge.errors import SourceError
 from edge.observation import AudioBlock
 from edge.sources.sound import BLOCK_SECONDS, RATES, AudioSource, SoundFigures
 from edge.sources.sound_samples import full_scale, to_mono
-from edge.sources.sound_wav import read_wav_header
+from edge.sources.sound_wav import WavHeader, read_wav_header
 
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """Of libsndfile's encodings that are whole numbers; the others are scaled as float."""
@@ -41,7 +42,7 @@ class SoundFileSource(AudioSource):
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
         self.figures = SoundFigures()
-        promised = _promised_bytes(Path(path))
+        wav = _read_wav(Path(path))
         self._file: Any = _open(self.name)
         self.rate = int(self._file.samplerate)
         if self.rate not in RATES:
@@ -51,13 +52,18 @@ class SoundFileSource(AudioSource):
         """Samples of one channel that the file promises, for progress bars; a damaged file yields fewer."""
         if self.sample_count == 0:
             self.close()
+            if wav is not None and wav.header.size == 0 < wav.held:
+                raise SourceError(
+                    f"'{path}' tells a length of 0 in its header; if its recorder was cut off, the sound can be read "
+                    f"with  affect-edge run --source none --mic - < '{path}'"
+                )
             raise SourceError(f"'{path}' holds no sound: it ends behind its header")
         self._limit = full_scale(_BITS.get(self._file.subtype, 0))
         self._block = max(1, round(self.rate * BLOCK_SECONDS))
         self._position = 0
-        if promised is not None and promised[1] < promised[0]:
+        if wav is not None and wav.header.is_size_known and wav.held < wav.header.size:
             # libsndfile corrects the length in silence.
-            self._warn_cut(promised[1] / promised[0])
+            self._warn_cut(wav.held / wav.header.size)
 
     def read(self) -> AudioBlock | None:
         if self._file is None:
@@ -114,8 +120,15 @@ def _open(name: str) -> Any:
     raise SourceError(f"'{name}' is not a sound file that can be read, or it is cut within its header: {reason}")
 
 
-def _promised_bytes(path: Path) -> tuple[int, int] | None:
-    """Bytes of sound that a WAV file promises and that it holds; None of another file and where it does not know."""
+@dataclass(frozen=True, slots=True)
+class _Wav:
+    header: WavHeader
+    held: int
+    """Bytes behind the header."""
+
+
+def _read_wav(path: Path) -> _Wav | None:
+    """What a WAV file promises and holds; None of another file. Raises `SourceError`."""
     try:
         if not path.is_file() and path.exists():
             raise SourceError(f"'{path}' is not a file")
@@ -127,7 +140,7 @@ def _promised_bytes(path: Path) -> tuple[int, int] | None:
                 header = read_wav_header(file.read, str(path))
             except SourceError:  # libsndfile knows more kinds, and says what is wrong
                 return None
-            return (header.size, path.stat().st_size - file.tell()) if header.is_size_known else None
+            return _Wav(header, path.stat().st_size - file.tell())
     except OSError as error:
         raise SourceError(f"cannot read the sound file '{path}': {error.strerror or error}") from error
 
