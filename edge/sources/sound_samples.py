@@ -101,6 +101,8 @@ def to_mono(samples: npt.NDArray[np.float32], limit: float, figures: SoundFigure
         samples = np.where(finite, samples, np.float32(0))
     figures.clipped += int(np.count_nonzero(np.abs(samples) >= limit))
     used = samples if samples.shape[1] <= 2 else samples[:, :1]
-    mono = used.mean(axis=1, dtype=np.float32) if used.shape[1] > 1 else used[:, 0]
+    # The sum of two samples near the end of float32's range becomes infinite, and is clipped like them.
+    with np.errstate(over="ignore"):
+        mono = used.mean(axis=1, dtype=np.float32) if used.shape[1] > 1 else used[:, 0]
     result: Samples = np.ascontiguousarray(np.clip(mono, -1, 1))
     return result

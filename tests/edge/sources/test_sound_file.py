@@ -154,6 +154,16 @@ def test_length_that_a_writer_did_not_know_is_no_damage(tmp_path: Path, caplog: 
     assert not caplog.records
 
 
+def test_length_that_was_never_written_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.wav"
+    soundfile.write(path, sound(), 16000, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[40:44] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"s\.wav' tells a length of 0 in its header.*--mic - < '.*s\.wav'"):
+        SoundFileSource(path)
+
+
 def test_flac_cut_in_its_data_yields_what_is_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "s.flac"
     written = sound(4)
@@ -180,6 +190,13 @@ def test_numbers_that_are_none_become_silence(tmp_path: Path, caplog: pytest.Log
     assert source.figures.clipped == 0
     assert len(caplog.records) == 1
     assert str(path) in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_channels_at_the_end_of_float_s_range_are_clipped(tmp_path: Path) -> None:
+    path = tmp_path / "s.wav"
+    soundfile.write(path, np.full((800, 2), 3e38, np.float32), 16000, subtype="FLOAT")
+    np.testing.assert_array_equal(whole(SoundFileSource(path)), np.ones(800, np.float32))
 
 
 @pytest.mark.parametrize(
