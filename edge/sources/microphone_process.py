@@ -43,11 +43,20 @@ _TICK = 0.05
 _OPEN_CHANNELS = (1, 2)
 """Tried first, in this order; a device that has neither is opened with all that it has."""
 
+_ANSWER_SECONDS = 15
+"""In which a device has to be opened, or all to be listed; the reader waits for ten."""
+
+_STOP_SECONDS = 1
+"""That the device is given to stop; the reader waits for half of it."""
+
 
 def main(arguments: list[str]) -> None:
     # What the reader's terminal or service manager sends to all its processes must not look like a dead microphone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A driver that hangs would outlive a reader that was killed: no handler, which it would keep from running.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_ANSWER_SECONDS)
     # A library that crashes must not write the sound in our memory to disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries print to stdout too, where the blocks go.
@@ -67,6 +76,7 @@ def main(arguments: list[str]) -> None:
             number, name, rates, milliseconds = arguments[1:]
             stream = _Stream(audio, int(number), name, [int(rate) for rate in rates.split(",")], int(milliseconds))
             _answer(output, {"opened": {"rate": stream.rate, "channels": stream.channels}})
+            signal.alarm(0)
             stream.hand_on(output)
     except BrokenPipeError:  # the reader is gone
         pass
@@ -129,6 +139,7 @@ class _Stream:
                 _write(output, HEADER.pack(number * self._block, arrival, status, len(data)) + data)
         else:
             return
+        signal.alarm(_STOP_SECONDS)
         self._stream.stop_stream()
         self._stream.close()
 

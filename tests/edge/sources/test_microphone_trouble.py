@@ -6,6 +6,8 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +40,10 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_stream_that_repeats_itself(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
-    stand_in.plan([mic([["sound", 100], ["same", LONG]])])
+    # Faster than real time, but not so fast that a busy machine loses blocks.
+    stand_in.plan([mic([["sound", 100], ["same", LONG]], pause=0.01)])
     source = MicrophoneSource()
-    stand_in.plan([mic(HEALTHY)])
+    stand_in.plan([mic(HEALTHY, pause=0.01)])
     with Reader(source) as reader:
         reader.wait(lambda: source.figures.reopened == 1)
         reader.wait_for_blocks(100)
@@ -162,6 +165,30 @@ def test_driver_that_hangs_when_it_is_asked(stand_in: StandIn, monkeypatch: pyte
     with pytest.raises(SourceError, match=r"cannot be listed: no answer for 0\.5 s"):
         MicrophoneSource()
     assert not children()
+
+
+@pytest.mark.parametrize("hanging", ["stop_seconds", "start_seconds"])
+def test_driver_that_hangs_does_not_outlive_a_program_that_is_killed(stand_in: StandIn, hanging: str) -> None:
+    # It delivers nothing any more: its next block would find the pipe broken.
+    stand_in.plan([mic([["sound", 1], ["hang", 1]])], **{hanging: 3600})
+    call = "Link(['capture', '0', 'usb (hw:1,0)', '16000', '50'], threading.Event()).next(10)"
+    program = f"import threading; from edge.sources.microphone_link import Link; {call}; print('heard', flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{program}; input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        if hanging == "stop_seconds":
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"heard\n"
+        while not (reading := children(parent.pid)):
+            time.sleep(0.05)
+        parent.kill()
+    (process,) = reading
+    deadline = time.monotonic() + 30
+    status = Path(f"/proc/{process}/status")
+    # What takes orphans in may be slow to bury them.
+    while status.exists() and "\nState:\tZ" not in status.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_close_does_not_wait_for_a_driver_that_hangs(stand_in: StandIn) -> None:
