@@ -95,10 +95,9 @@ class _Stream:
             raise OSError(f"device {number} is now '{info['name']}'")
         self._ring: deque[tuple[int, float, int, bytes]] = deque(maxlen=RING_BLOCKS)
         error: Exception | None = None
-        for rate, channels in itertools.product(
-            rates or [int(info["defaultSampleRate"])],
-            [n for n in _OPEN_CHANNELS if n <= info["maxInputChannels"]] + [info["maxInputChannels"]],
-        ):
+        most = info["maxInputChannels"]
+        counts = dict.fromkeys(count for count in (*_OPEN_CHANNELS, most) if count <= most)
+        for rate, channels in itertools.product(rates, counts):
             self.rate, self.channels, self._block = rate, channels, max(1, rate * milliseconds // 1000)
             try:
                 self._stream = self._open(audio, number)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
-from edge.sources import microphone, microphone_link
+from edge.sources import microphone, microphone_link, microphone_process
 from edge.sources.microphone import MicrophoneInfo, MicrophoneSource, choose
 from tests.edge.sources.microphone_beds import Reader, StandIn, check_gaps, children, crash
 
@@ -242,6 +242,25 @@ def test_microphone_that_has_only_so_many_channels(
     chance.randbytes(channels * 1600)
     heard = np.frombuffer(chance.randbytes(channels * 1600), "<i2").reshape(-1, channels).astype(np.float32) / 2**15
     np.testing.assert_allclose(block.samples, mix(heard), atol=1e-6)
+
+
+@pytest.mark.parametrize(("most", "tried"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 6])])
+def test_microphone_that_refuses_is_asked_once_for_each_way(stand_in: StandIn, most: int, tried: list[int]) -> None:
+    """Each refusal takes time, of which there are ten seconds."""
+    stand_in.plan([])
+    asked = []
+
+    class Refusing:
+        def get_device_info_by_index(self, number: int) -> dict[str, Any]:
+            return {"name": "usb", "maxInputChannels": most}
+
+        def open(self, *, rate: int, channels: int, **_: object) -> None:
+            asked.append((rate, channels))
+            raise OSError("busy")
+
+    with pytest.raises(OSError, match="busy"):
+        microphone_process._Stream(Refusing(), 0, "usb", [48000, 44100], 50)
+    assert asked == [(rate, channels) for rate in (48000, 44100) for channels in tried]
 
 
 def test_microphone_that_another_program_has(stand_in: StandIn) -> None:
