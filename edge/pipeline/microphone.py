@@ -165,7 +165,7 @@ def run_together(camera: CameraLoop | None, microphone: MicrophoneLoop | None, *
         return 0
 
     def microphone_failed(error: BaseException) -> None:
-        if camera is None:
+        if camera is None or failures:  # nothing is left to go on: raised below
             return
         if isinstance(error, AffectEdgeError):
             _log.error("%s; the camera goes on", error)

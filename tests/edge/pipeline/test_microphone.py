@@ -205,6 +205,19 @@ def test_the_last_that_fails_is_raised() -> None:
         run_together(camera(Failing(SourceError("unplugged"))), None)
 
 
+def test_of_two_that_fail_none_is_said_to_go_on_after_the_last(caplog: pytest.LogCaptureFixture) -> None:
+    class Later(Played):
+        def read(self) -> AudioBlock | None:
+            while not caplog.records:
+                time.sleep(0.01)
+            return super().read()
+
+    later = Later([], error=SourceError("the cable was cut"))
+    with pytest.raises(SourceError, match="the cable was cut"):
+        run_together(camera(Failing(SourceError("unplugged"))), microphone(later))
+    assert [record.getMessage() for record in caplog.records] == ["unplugged; the microphone goes on"]
+
+
 def test_a_mistake_in_one_ends_both() -> None:
     def mistaken(_: Observation) -> None:
         raise BrokenPipeError
