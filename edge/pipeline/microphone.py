@@ -103,7 +103,7 @@ class MicrophoneLoop:
     def close(self) -> None:
         """End the loop, wait for its thread and let go of the source."""
         self._stopping = True
-        # Mostly the next block comes at once, and a file is not closed under a read.
+        # Mostly the next block comes at once.
         if self._thread.is_alive():
             self._thread.join(_WAIT_SECONDS)
         self.source.close()  # ends a read that waits for a microphone or a pipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class SoundFileSource(AudioSource):
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
         self.figures = SoundFigures()
+        self._using = threading.RLock()
         wav = _read_wav(Path(path))
         self._file: Any = _open(self.name)
         self.rate = int(self._file.samplerate)
@@ -66,6 +68,11 @@ class SoundFileSource(AudioSource):
             self._warn_cut(wav.held / wav.header.size)
 
     def read(self) -> AudioBlock | None:
+        # libsndfile may not close a file that it reads.
+        with self._using:
+            return self._read()
+
+    def _read(self) -> AudioBlock | None:
         if self._file is None:
             return None
         replaced = self.figures.replaced
@@ -100,9 +107,10 @@ class SoundFileSource(AudioSource):
         return block
 
     def close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        with self._using:
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
     def _warn_cut(self, part: float) -> None:
         _log.warning("%s: cut short, only %.0f %% of its sound is there", self.name, 100 * part)

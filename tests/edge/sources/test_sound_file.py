@@ -6,8 +6,10 @@ import errno
 import logging
 import os
 import struct
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -257,6 +259,34 @@ def test_closing_ends_it(tmp_path: Path) -> None:
     assert source.read() is not None
     source.close()
     source.close()
+    assert source.read() is None
+
+
+def test_closing_from_another_thread_waits_for_the_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.wav"
+    soundfile.write(path, sound(), 16000)
+    source = SoundFileSource(path)
+    file, begun, done = source._file, threading.Event(), []
+
+    class Slow:
+        def read(self, *arguments: Any, **keys: Any) -> Any:
+            begun.set()
+            time.sleep(0.3)
+            samples = file.read(*arguments, **keys)
+            done.append("read")
+            return samples
+
+        def close(self) -> None:
+            done.append("closed")
+            file.close()
+
+    source._file = Slow()
+    reader = threading.Thread(target=source.read)
+    reader.start()
+    begun.wait(10)
+    source.close()
+    reader.join()
+    assert done == ["read", "closed"]
     assert source.read() is None
 
 
