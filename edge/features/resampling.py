@@ -41,8 +41,9 @@ class Resampler:
     higher rate, it stays as it is up to 0.94 of the source's Nyquist frequency, 5.2 kHz at 11,025 Hz, and its mirror
     images are down by 80 dB; only those of the little above 0.94 are partly left.
 
-    Memory is taken once: some 100 KB for the usual rates, 50 MB for the worst (191,999 Hz to 16 kHz). A second of sound
-    costs 0.3 to 0.6 ms from 44.1 or 48 kHz (x86-64, AVX2, one thread), as much as soxr's C takes.
+    Memory is taken once: some 100 KB for the usual rates, 50 MB for the worst up to 192 kHz (191,999 Hz to 16 kHz),
+    180 MB for the worst up to 768 kHz. A second of sound costs 0.3 to 0.6 ms from 44.1 or 48 kHz (x86-64, AVX2, one
+    thread), as much as soxr's C takes.
 
     Parameters
     ----------
