@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -100,7 +101,7 @@ def _expanded(paths: list[str]) -> Iterator[str]:
 
     for path in paths:
         files: list[Path] = []
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112
             with contextlib.suppress(OSError):  # told when it is opened
                 files = sorted(Path(path).iterdir(), key=natural_key)
         sounds = [str(file) for file in files if is_sound_file(file) and file.is_file()]
@@ -116,7 +117,8 @@ def _analyze_path(path: str, models: _Models, arguments: argparse.Namespace) -> 
     from edge.sources import open_frame_source
     from edge.sources.sound import is_sound_file
 
-    if not Path(path).exists():
+    # Not `Path.exists`, which raises where it may not look or the name is too long; so below.
+    if not os.path.exists(path):  # noqa: PTH110
         raise SourceError(f"there is no file or folder '{path}'")
     if is_sound_file(path) and Path(path).is_file():
         analyze_sound(path, models.speech, as_json=arguments.json, every=arguments.frames)

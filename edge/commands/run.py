@@ -162,7 +162,7 @@ def _sound_figures(loop: MicrophoneLoop) -> str:
     hops = max(heard.hops, 1)
     parts = [f"silence {heard.silent / hops:.0%}", f"no speech {heard.no_speech / hops:.0%}"]
     for count, what in (
-        (met.lost_samples / loop.source.rate, "s lost"),
+        (round(met.lost_samples / loop.source.rate, 3), "s lost"),
         (met.stalled, "times without sound"),
         (met.reopened, "times opened anew"),
     ):

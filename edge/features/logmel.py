@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf, isfinite
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -57,8 +58,8 @@ class LogMelSettings:
             raise ValueError("rate, fft, hop, bands, frames and step are at least 1")
         if not 0 <= self.low_hz < self.high_hz <= self.rate / 2:
             raise ValueError(f"the bands from {self.low_hz:g} to {self.high_hz:g} Hz do not fit {self.rate} Hz sound")
-        if self.floor <= 0 or self.deviation <= 0:
-            raise ValueError("floor and deviation are above 0")
+        if not (0 < self.floor < inf and 0 < self.deviation < inf and isfinite(self.mean)):
+            raise ValueError("floor and deviation are numbers above 0, and mean is a number")
         if self.step > self.frames:
             raise ValueError(f"a step of {self.step} frames leaves gaps between windows of {self.frames}")
         if self.hop > self.fft:

@@ -175,6 +175,8 @@ class Manifest(_Part):
         expected = (1, spectrogram.frames, spectrogram.bands, 1)
         if self.input.shape != expected:
             raise ValueError(f"input.shape: {list(self.input.shape)} where input.spectrogram gives {list(expected)}")
+        if spectrogram.step < 4 or spectrogram.bands < 2:
+            raise ValueError("input.spectrogram: the speech gate needs steps of at least 4 frames, and 2 bands")
         if len(self.output.shape) != 2:
             raise ValueError(f"output.shape: {list(self.output.shape)} is not [1, numbers]")
 

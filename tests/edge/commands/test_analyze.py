@@ -96,12 +96,12 @@ def test_annotated_copies(tmp_path: Path, photo: Path, video: Path) -> None:
 def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "fake.mp4").write_text("no video at all\n" * 50)
-    paths = [str(tmp_path / name) for name in ("empty.jpg", "missing.png", "fake.mp4")]
+    paths = [str(tmp_path / name) for name in ("empty.jpg", "missing.png", "fake.mp4", 300 * "x")]
     assert main(["analyze", *paths, str(photo), "--json"]) == 1
     printed = capsys.readouterr()
     assert [line["source"] for line in json_lines(printed.out)] == [str(photo)]
     errors = [line for line in printed.err.splitlines() if "error:" in line]
-    assert len(errors) == 3
+    assert len(errors) == 4
     assert all(path in line for path, line in zip(paths, errors, strict=True))
 
 

@@ -26,6 +26,11 @@ EXPRESSION: dict[str, Any] = {
     "input": {"shape": [1, 48, 48, 1], "dtype": "int8", "scale": 0.004, "zero_point": -128},
     "output": {"shape": [1, 3], "dtype": "int8", "scale": 0.1, "zero_point": 4},
 }
+ENCODER: dict[str, Any] = EXPRESSION | {
+    "task": "speech-encoder",
+    "labels": [],
+    "input": EXPRESSION["input"] | {"shape": [1, 64, 64, 1], "spectrogram": {}},
+}
 DETECTOR: dict[str, Any] = EXPRESSION | {
     "task": "face-detection",
     "labels": [],
@@ -117,6 +122,12 @@ def test_the_expression_model_s_manifest_is_read_as_ever(tmp_path: Path) -> None
         (changed(EXPRESSION, labels=["happy", "sad"]), "output.shape: 2 labels for 3 outputs"),
         (changed(EXPRESSION, labels=["happy", "sad", "sad"]), "labels: a label stands twice"),
         (changed(EXPRESSION, file="../small.tflite"), "file: '../small.tflite' must be a plain name"),
+        (changed(ENCODER, input__shape=[1, 64, 40, 1]), "input.shape: [1, 64, 40, 1] where input.spectrogram gives"),
+        (
+            changed(ENCODER, input__spectrogram={"step": 3}),
+            "input.spectrogram: the speech gate needs steps of at least 4",
+        ),
+        (changed(ENCODER, output__shape=[1, 2, 3]), "output.shape: [1, 2, 3] is not [1, numbers]"),
         (changed(EXPRESSION, task="speech"), "task: Input should be 'expression', 'face-detection', 'speech-"),
     ],
 )

@@ -192,7 +192,8 @@ def test_dead_microphone_is_noticed_and_mended(
     assert source.figures.stalled == 1
     (gap,) = check_gaps(reader.blocks, source.figures)
     assert reader.blocks[count].position - reader.blocks[count - 1].position - 800 == gap
-    assert gap > 7 * RATE
+    # Up to 2 s may have waited in the pipe and come at once: the clock takes them for heard just now.
+    assert gap > 5 * RATE
     assert reader.blocks[-1].monotonic_time == pytest.approx(time.monotonic(), abs=2.0)
     stopped, back = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert (
