@@ -117,7 +117,7 @@ def _analyze_path(path: str, models: _Models, arguments: argparse.Namespace) -> 
     from edge.sources import open_frame_source
     from edge.sources.sound import is_sound_file
 
-    # Not `Path.exists`, which raises where it may not look or the name is too long; so below.
+    # Not `Path.exists`, which raises where it may not look or the name is too long; so above.
     if not os.path.exists(path):  # noqa: PTH110
         raise SourceError(f"there is no file or folder '{path}'")
     if is_sound_file(path) and Path(path).is_file():

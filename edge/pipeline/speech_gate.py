@@ -39,6 +39,7 @@ DIGITAL_DBFS = -95.0
 """Quieter than any microphone: 16-bit sound rounds at -98."""
 
 _SMOOTHED_FRAMES = 4
+"""No step may have fewer; an encoder's manifest is checked for it."""
 _QUIET, _LOUD = 0.1, 0.9
 
 
