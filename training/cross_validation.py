@@ -92,7 +92,6 @@ def folds(recipe: SpeechRecipe, protocol: Protocol, clips: Sequence[Clip], seeds
             data = {
                 "corpora": corpora_of(recipe, protocol),
                 "most_each_epoch": recipe.data.most_each_epoch,
-                "trim": recipe.data.trim,
                 "labels": LABELS[protocol],
                 "test_speakers": test,
                 "validation_speakers": validation,
@@ -192,7 +191,6 @@ def _across(recipe: SpeechRecipe, seed: int, trained: str, tested: str, clips: S
         "corpora": [trained, tested],
         "labels": COMMON,
         "merge": {"calm": "neutral"},
-        "trim": recipe.data.trim,
         "test_speakers": _all_speakers(tested, clips),
         "validation_speakers": _speakers(trained, clips)[0][1],
     }
@@ -201,7 +199,8 @@ def _across(recipe: SpeechRecipe, seed: int, trained: str, tested: str, clips: S
 
 def _fold(recipe: SpeechRecipe, test: str, number: str, seed: int, data: Mapping[str, object]) -> Fold:
     name = f"{test}{number}_seed{seed}"
-    return Fold(name, test, SpeechRecipe.model_validate(recipe.as_dict() | {"name": name, "seed": seed, "data": data}))
+    own = {"name": name, "seed": seed, "data": {"trim": recipe.data.trim, **data}}
+    return Fold(name, test, SpeechRecipe.model_validate(recipe.as_dict() | own))
 
 
 def _read(path: Path, fold: Fold) -> FoldFigures:

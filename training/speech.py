@@ -69,10 +69,6 @@ class SpeechSplits:
     settings: LogMelSettings
     cleaning: Cleaning
 
-    def labels(self, spectra: Sequence[Spectrum], data: SpeechData) -> npt.NDArray[np.int64]:
-        """(n,) numbers of the recordings' labels."""
-        return np.array([data.labels.index(label_of(each, data) or "") for each in spectra], np.int64)
-
 
 def label_of(spectrum: Spectrum, data: SpeechData) -> str | None:
     """The label that a recording has in a recipe; None for one that it leaves out."""
@@ -84,6 +80,11 @@ def taken(spectra: Sequence[Spectrum], data: SpeechData) -> list[Spectrum]:
     """The recordings that have a label in a recipe; whole where it does not trim them."""
     labelled = [each for each in spectra if label_of(each, data) is not None]
     return labelled if data.trim else [replace(each, begin=0, end=len(each.decibels)) for each in labelled]
+
+
+def labels_of(spectra: Sequence[Spectrum], data: SpeechData) -> npt.NDArray[np.int64]:
+    """(n,) numbers of the recordings' labels; raises ValueError for one that has none in the recipe."""
+    return np.array([data.labels.index(label_of(each, data) or "") for each in spectra], np.int64)
 
 
 def settings_of(features: SpeechFeatures) -> LogMelSettings:
@@ -133,13 +134,13 @@ def _measured(settings: LogMelSettings, training: Sequence[Spectrum]) -> LogMelS
 def validation_of(splits: SpeechSplits, spectra: Sequence[Spectrum], recipe: SpeechRecipe) -> SpeechValidation:
     """Recordings as the network takes them."""
     windows = np.stack([clip_windows(each, recipe.network.windows, splits.settings) for each in spectra])
-    return SpeechValidation(windows, splits.labels(spectra, recipe.data))
+    return SpeechValidation(windows, labels_of(spectra, recipe.data))
 
 
 def targets_of(splits: SpeechSplits, recipe: SpeechRecipe) -> FloatArray:
     """(n, classes) one-hot labels of the training recordings, smoothed, classes weighted to count the same."""
     classes = len(recipe.data.labels)
-    labels = splits.labels(splits.train, recipe.data)
+    labels = labels_of(splits.train, recipe.data)
     smoothed = (1 - recipe.label_smoothing) * np.eye(classes, dtype=np.float32)[labels]
     smoothed += recipe.label_smoothing / classes
     of_corpus = Counter(each.clip.corpus for each in splits.train)

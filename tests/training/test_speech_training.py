@@ -153,7 +153,7 @@ def test_speakers_are_in_one_part_alone() -> None:
     for part, number in ((splits.train, "1"), (splits.validation, "2"), (splits.test, "3")):
         assert {each.clip.speaker for each in part} == {f"ravdess {number}", f"crema-d {number}", f"sounds {number}"}
         assert len(part) == 7, "surprised is none of the labels"
-        labels = splits.labels(part, recipe.data)
+        labels = speech.labels_of(part, recipe.data)
         # Calm stands for neutral.
         assert np.bincount(labels).tolist() == [2, 2, 2, 1]
 
@@ -200,7 +200,7 @@ def test_classes_count_the_same_however_many_recordings_they_have() -> None:
     rows = [*ROWS, *[("ravdess", "1", "angry")] * 9]
     splits = speech.split(made(*rows), Cleaning(), recipe)
     targets = speech.targets_of(splits, recipe)
-    labels = splits.labels(splits.train, recipe.data)
+    labels = speech.labels_of(splits.train, recipe.data)
     weights = targets.sum(axis=1)
     assert [weights[labels == label].sum() for label in range(4)] == pytest.approx([len(labels) / 4] * 4)
     assert (targets.argmax(axis=1) == labels).all()

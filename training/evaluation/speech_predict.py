@@ -21,7 +21,7 @@ from training.datasets.speech_corpora import Clip, read_clips
 from training.datasets.speech_spectra import Cleaning, read_spectra
 from training.quantize_speech import answer
 from training.recipe_parts import SpeechData
-from training.speech import label_of, taken
+from training.speech import labels_of, taken
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -137,7 +137,7 @@ def read_held_out(folder: Path, model: SpeechModel, split: str, *, progress: boo
         raise DataError(f"{folder}: the speakers held out for {split} have no recording with one of the labels")
     return HeldOut(
         clips=[each.clip for each in used],
-        labels=np.array([data.labels.index(label_of(each, data) or "") for each in used], np.int64),
+        labels=labels_of(used, data),
         windows=np.stack([clip_windows(each, model.windows, model.settings) for each in used]),
         speakers=speakers,
         cleaning=cleaning,
