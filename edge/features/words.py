@@ -78,7 +78,8 @@ SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?…])[\"')\]]*\s+|[\r\n]+|(?<=[。�
 def normalise(text: str) -> str:
     """One text in its plain form: compatible characters the same (Unicode NFKC), lower case, quotes and spaces alike,
     no control characters, letters repeated at most twice ('sooo' as 'soo'), contractions written out ('can't' as
-    'cannot')."""
+    'cannot').
+    """
     plain = unicodedata.normalize("NFKC", text[:MOST_CHARACTERS]).translate(_QUOTES)
     # Decomposed, an accent is a mark of its own; other scripts keep theirs, which are part of their letters.
     plain = _MARKS.sub("", unicodedata.normalize("NFD", plain))
