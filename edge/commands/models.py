@@ -103,7 +103,7 @@ def _describe(model: InstalledModel, manifest: Manifest) -> None:
 
 
 def _input(manifest: Manifest) -> str:
-    from edge.inference.manifest import ImageInput, SpeechInput
+    from edge.inference.manifest import ImageInput, SpeechInput, TextInput
 
     entry = manifest.input
     shape = "x".join(str(side) for side in entry.shape[1:])
@@ -113,6 +113,10 @@ def _input(manifest: Manifest) -> str:
         sound = entry.spectrogram
         window = ((sound.frames - 1) * sound.hop + sound.fft) / sound.rate
         return f"{shape} {entry.dtype}, the log-mel spectrogram of {window:.1f} s at {sound.rate / 1000:g} kHz"
+    if isinstance(entry, TextInput):
+        text = entry.text
+        pieces = f", {text.pieces - 1} pieces of each" if text.pieces > 1 else ""
+        return f"{text.length} tokens of text at once, {len(text.words):,} words in the vocabulary{pieces}"
     return f"{shape} {entry.dtype}, from speech-encoder/{entry.encoder}"
 
 

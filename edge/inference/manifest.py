@@ -9,102 +9,67 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ModelError
-from edge.features.cells import VALUES, CellGrid
-from edge.features.logmel import LogMelSettings
+from edge.features.cells import VALUES
+from edge.inference.manifest_parts import (
+    AnyInput,
+    Band,
+    Calibration,
+    Detection,
+    ImageInput,
+    SequenceInput,
+    SpeechInput,
+    TensorSpec,
+    TextInput,
+    TraitScores,
+)
+
+__all__ = [
+    "SCHEMA",
+    "Band",
+    "Calibration",
+    "Detection",
+    "ImageInput",
+    "Manifest",
+    "SequenceInput",
+    "SpeechInput",
+    "Task",
+    "TensorSpec",
+    "TextInput",
+    "TraitScores",
+    "file_sha256",
+    "first_problem",
+    "manifest_path",
+    "read_manifest",
+    "verify_model",
+]
 
 SCHEMA: Final = 1
 """The version of the manifest's form; a reader refuses one that it does not know."""
 
-Task = Literal["expression", "face-detection", "speech-encoder", "speech-emotion"]
-
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TensorSpec(_Part):
-    """One tensor of the model file, and how its numbers map to real ones: real = scale * (stored - zero_point)."""
-
-    shape: tuple[int, ...]
-    """With the batch axis first, which is 1."""
-    dtype: Literal["int8", "uint8", "float32"]
-    scale: float = Field(default=1.0, gt=0)
-    """Unit step of a quantised tensor; 1 for float."""
-    zero_point: int = 0
-
-
-class ImageInput(TensorSpec):
-    """The picture that an image model takes."""
-
-    color: Literal["gray"] = "gray"
-    pixel_range: tuple[float, float] = (0.0, 1.0)
-    """The real numbers that pixel values 0 and 255 stand for."""
-
-
-class SpeechInput(TensorSpec):
-    """The window of sound that a speech encoder takes: (1, frames, bands, 1), normalised as the settings say."""
-
-    spectrogram: LogMelSettings
-
-
-class SequenceInput(TensorSpec):
-    """The windows' embeddings that a speech model takes: (1, windows, numbers), the oldest first."""
-
-    encoder: str
-    """Name of the model that makes them, in the folder speech-encoder beside this model's."""
-    encoder_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class Calibration(_Part):
-    """What turns logits into honest probabilities, fitted on validation data (PublicTest for FER-2013)."""
-
-    temperature: float = Field(default=1.0, gt=0)
-    """Logits are divided by it before the softmax (Guo et al. 2017, "On Calibration of Modern Neural Networks")."""
-    unsure_below: float = Field(default=0.0, ge=0, le=1)
-    """Probabilities below this one are answered with 'unsure'."""
-    fitted_on: str | None = None
-    """The data that both were fitted on."""
-
-
-class Detection(_Part):
-    """How a face detector's output is read; see `edge.features.cells`."""
-
-    strides: tuple[PositiveInt, ...] = Field(min_length=1)
-    """Pixels of the input from one cell to the next, for each map, the finest first."""
-    sizes: tuple[PositiveFloat, ...]
-    """The face size of each map in pixels of the input."""
-    unit: PositiveFloat
-    """What one step of a number other than the logit stands for."""
-    threshold: float = Field(gt=0, lt=1)
-    """Least score of a face."""
-    overlap_limit: float = Field(ge=0, le=1)
-    """Of two boxes that overlap by more (intersection over union), the surer one stays."""
-    fitted_on: str | None = None
-    """The data that the threshold was chosen on."""
-
-    def grid(self, height: int, width: int) -> CellGrid:
-        """The cells of an input of so many pixels; `ValueError` where strides, sizes and input do not fit together."""
-        return CellGrid(height, width, self.strides, self.sizes, self.unit)
-
+Task = Literal["expression", "face-detection", "speech-encoder", "speech-emotion", "text-emotion", "traits"]
 
 _INPUTS: Final[dict[Task, type[TensorSpec]]] = {
     "expression": ImageInput,
     "face-detection": ImageInput,
     "speech-encoder": SpeechInput,
     "speech-emotion": SequenceInput,
+    "text-emotion": TextInput,
+    "traits": TextInput,
 }
 
+_INPUT_NAMES: Final = {kind.__name__ for kind in _INPUTS.values()}
+"""Which pydantic puts among the keys of what it complains of, although no manifest has them."""
 
-class Manifest(_Part):
+
+class Manifest(BaseModel):
     """What the runtime and a reader need to know about one model file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = SCHEMA
     name: str
@@ -117,12 +82,14 @@ class Manifest(_Part):
     size_bytes: int = Field(gt=0)
     labels: tuple[str, ...] = ()
     """In the order of the model's outputs; face detectors and speech encoders have none."""
-    input: ImageInput | SpeechInput | SequenceInput
+    input: AnyInput
     output: TensorSpec
     """Logits, one per label; or a face detector's numbers, (1, cells, 15); or a speech encoder's embedding, (1, n)."""
     calibration: Calibration = Calibration()
     detection: Detection | None = None
     """For face detectors only."""
+    traits: TraitScores | None = None
+    """For trait models only, which answer nothing until the evaluation has written it."""
     parameters: int | None = None
     """Weights of the float model."""
     multiply_adds: int | None = None
@@ -143,12 +110,20 @@ class Manifest(_Part):
         kind = _INPUTS[self.task]
         if not isinstance(self.input, kind):
             raise ValueError(f"input: the task '{self.task}' needs {kind.__name__}'s keys")
+        for end, tensor in (("input", self.input), ("output", self.output)):
+            if tensor.dtype == "int32" and not isinstance(tensor, TextInput):
+                raise ValueError(f"{end}.dtype: only a text model's input is int32")
+        if self.traits is not None and self.task != "traits":
+            raise ValueError(f"traits: the task '{self.task}' has no use for it")
+        self._check_calibration(link="sigmoid" if kind is TextInput else "softmax")
         if self.task == "face-detection":
             self._check_detector()
         elif self.task == "speech-encoder":
             self._check_encoder()
         else:
             self._check_classifier()
+        if isinstance(self.input, TextInput):
+            self._check_text(self.input)
         return self
 
     @property
@@ -157,6 +132,29 @@ class Manifest(_Part):
         if not isinstance(self.input, ImageInput):
             raise ModelError(f"model '{self.name}': made for the task '{self.task}', which takes no picture")
         return self.input
+
+    @property
+    def text_input(self) -> TextInput:
+        """The input of a text model; `ModelError` for others."""
+        if not isinstance(self.input, TextInput):
+            raise ModelError(f"model '{self.name}': made for the task '{self.task}', which takes no text")
+        return self.input
+
+    def _check_calibration(self, *, link: str) -> None:
+        found = self.calibration
+        if found.link != link:
+            raise ValueError(f"calibration.link: the task '{self.task}' needs '{link}', not '{found.link}'")
+        if found.thresholds and link != "sigmoid":
+            raise ValueError(f"calibration.thresholds: the task '{self.task}' has no use for them")
+        if found.thresholds and len(found.thresholds) != len(self.labels):
+            raise ValueError(f"calibration.thresholds: {len(found.thresholds)} for {len(self.labels)} labels")
+
+    def _check_text(self, entry: TextInput) -> None:
+        expected = (1, entry.text.length, entry.text.pieces)
+        if entry.shape != expected:
+            raise ValueError(f"input.shape: {list(entry.shape)} where input.text gives {list(expected)}")
+        if self.traits is not None and tuple(self.traits.bands) != self.labels:
+            raise ValueError(f"traits.bands: are of {list(self.traits.bands)}, the labels are {list(self.labels)}")
 
     def _check_classifier(self) -> None:
         if self.detection is not None:
@@ -245,7 +243,7 @@ def read_manifest(path: Path) -> Manifest:
 def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong with a manifest, its key in front."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if part not in _INPUT_NAMES)
     # What the checks across keys say begins with the key itself, behind pydantic's words.
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}" if key else message

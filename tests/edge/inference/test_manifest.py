@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.errors import ModelError
+from edge.features.token_ids import TextSettings
 from edge.inference.manifest import read_manifest
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +43,29 @@ DETECTOR: dict[str, Any] = EXPRESSION | {
         "unit": 0.125,
         "threshold": 0.5,
         "overlap_limit": 0.4,
+    },
+}
+
+TEXT: dict[str, Any] = EXPRESSION | {
+    "task": "text-emotion",
+    "input": {"shape": [1, 4, 1], "dtype": "int32", "text": {"length": 4, "words": ["good", "bad"]}},
+    "calibration": {"link": "sigmoid", "temperature": 1.5, "thresholds": [0.3, 0.2, 0.4]},
+}
+
+
+def band(score_from: float, score_to: float) -> dict[str, Any]:
+    return {"score_from": score_from, "score_to": score_to, "texts": 9, "share": 0.5, "low": 0.3, "high": 0.7}
+
+
+TRAITS: dict[str, Any] = TEXT | {
+    "task": "traits",
+    "labels": ["calm", "neat"],
+    "output": EXPRESSION["output"] | {"shape": [1, 2]},
+    "calibration": {"link": "sigmoid"},
+    "traits": {
+        "least_words": 50,
+        "words_measured": 600,
+        "bands": {"calm": [band(0.0, 0.4), band(0.4, 1.0)], "neat": [band(0.0, 1.0)]},
     },
 }
 
@@ -87,9 +111,74 @@ def test_the_expression_model_s_manifest_is_read_as_ever(tmp_path: Path) -> None
     assert len(read_manifest(ROOT / "models" / "expression" / "expression.json").labels) == 7
 
 
+def test_a_text_model_s_manifest_gives_its_front_end(tmp_path: Path) -> None:
+    manifest = read_manifest(write(tmp_path, TEXT))
+    assert manifest.text_input.text == TextSettings(length=4, words=("good", "bad"))
+    assert manifest.calibration.thresholds == (0.3, 0.2, 0.4)
+    manifest.write(tmp_path / "again.json")
+    assert read_manifest(tmp_path / "again.json") == manifest
+    with pytest.raises(ModelError, match="made for the task 'text-emotion', which takes no picture"):
+        _ = manifest.image_input
+    with pytest.raises(ModelError, match="made for the task 'expression', which takes no text"):
+        _ = read_manifest(write(tmp_path, EXPRESSION)).text_input
+
+
+def test_a_trait_s_score_falls_in_one_band(tmp_path: Path) -> None:
+    manifest = read_manifest(write(tmp_path, TRAITS))
+    assert manifest.traits is not None
+    found = [manifest.traits.band("calm", score).score_from for score in (0.0, 0.399, 0.4, 0.99, 1.0)]
+    assert found == [0.0, 0.0, 0.4, 0.4, 0.4]
+    manifest.write(tmp_path / "again.json")
+    assert read_manifest(tmp_path / "again.json") == manifest
+
+
+def test_a_trait_model_that_was_not_measured_yet_is_read(tmp_path: Path) -> None:
+    assert read_manifest(write(tmp_path, changed(TRAITS, traits=None))).traits is None
+
+
 @pytest.mark.parametrize(
     ("document", "told"),
     [
+        (changed(TEXT, input__shape=[1, 5, 1]), "input.shape: [1, 5, 1] where input.text gives [1, 4, 1]"),
+        (changed(TEXT, input__dtype="int8"), "input.dtype: Input should be 'int32'"),
+        (changed(TEXT, input__text__length=0), "input.text: length, shortest and pieces are at least 1"),
+        (changed(TEXT, input__text__word=["a"]), "input.text.word: Unexpected keyword argument"),
+        (changed(TEXT, input__text__words=[]), "input.text: words: missing, and there are no buckets"),
+        (changed(EXPRESSION, input__dtype="int32"), "input.dtype: only a text model's input is int32"),
+        (changed(EXPRESSION, output__dtype="int32"), "output.dtype: only a text model's input is int32"),
+        (changed(TEXT, input=EXPRESSION["input"]), "input: the task 'text-emotion' needs TextInput's keys"),
+        (changed(EXPRESSION, input=TEXT["input"]), "input: the task 'expression' needs ImageInput's keys"),
+        (changed(EXPRESSION, input="text"), "input: "),
+        (changed(TEXT, calibration=None), "calibration.link: the task 'text-emotion' needs 'sigmoid', not 'softmax'"),
+        (
+            changed(EXPRESSION, calibration={"link": "sigmoid"}),
+            "calibration.link: the task 'expression' needs 'softmax', not 'sigmoid'",
+        ),
+        (
+            changed(EXPRESSION, calibration={"thresholds": [0.5, 0.5, 0.5]}),
+            "calibration.thresholds: the task 'expression' has no use for them",
+        ),
+        (changed(TEXT, calibration__thresholds=[0.5]), "calibration.thresholds: 1 for 3 labels"),
+        (changed(TEXT, calibration__thresholds=[0.5, 1.5, 0.5]), "calibration.thresholds.1: Input should be less"),
+        (changed(TEXT, output__shape=[1, 2]), "output.shape: 3 labels for 2 outputs"),
+        (changed(TEXT, traits=TRAITS["traits"]), "traits: the task 'text-emotion' has no use for it"),
+        (
+            changed(TRAITS, traits__bands={"calm": [band(0.0, 1.0)]}),
+            "traits.bands: are of ['calm'], the labels are ['calm', 'neat']",
+        ),
+        (changed(TRAITS, traits__bands__neat=[]), "traits: bands of 'neat' do not follow each other from 0 to 1"),
+        (changed(TRAITS, traits__bands__neat=[band(0.0, 0.9)]), "traits: bands of 'neat' do not follow"),
+        (changed(TRAITS, traits__bands__neat=[band(0.1, 1.0)]), "traits: bands of 'neat' do not follow"),
+        (
+            changed(TRAITS, traits__bands__neat=[band(0.0, 0.3), band(0.4, 1.0)]),
+            "traits: bands of 'neat' do not follow",
+        ),
+        (changed(TRAITS, traits__bands__neat=[band(0.4, 0.4)]), "traits.bands.neat.0: needs score_from below score_to"),
+        (
+            changed(TRAITS, traits__bands__neat=[band(0.0, 1.0) | {"low": 0.6}]),
+            "traits.bands.neat.0: needs score_from below score_to, and share between low and high",
+        ),
+        (changed(TRAITS, traits__least_words=0), "traits.least_words: Input should be greater than 0"),
         (changed(DETECTOR, detection=None), "detection: missing; a face detector needs it"),
         (
             changed(DETECTOR, detection__strides=[8, 16]),
