@@ -112,3 +112,12 @@ def real_faces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FaceSet]:
         subprocess.run([sys.executable, folder / "unpack.py", unpacked], check=True, capture_output=True)
         folder = unpacked
     return read_faces(folder)
+
+
+@pytest.fixture(scope="session")
+def real_texts() -> Path:
+    """The folder of GoEmotions, the essays, EmoBank and word vectors, each in its own."""
+    folder = Path(os.environ.get("AFFECT_EDGE_DATA", SHARED_DATA)) / "text"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}; AFFECT_EDGE_DATA names the one above it")
+    return folder
