@@ -103,6 +103,22 @@ class AudioBlock:
             raise ValueError(f"a sampling rate is above 0 Hz, not {self.rate}")
 
 
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text from one source."""
+
+    text: str = field(repr=False)
+    """Without its line end; may be empty. Never kept: it is read, answered and forgotten."""
+    number: int
+    """Count of lines since the source was opened, from 0."""
+    wall_time: float
+    """Seconds since the Unix epoch, UTC, at which its last part came. May jump: a Pi has no clock at boot."""
+    monotonic_time: float
+    """Seconds of `time.monotonic()` of the same moment. Never jumps back."""
+    source: str
+    """Name of the source: a path, or '-' for standard input."""
+
+
 Landmarks = tuple[tuple[float, float], ...]
 """Five (x, y) in pixels of the frame: right eye, left eye, nose, right and left corner of the mouth; right and left are
 the person's own. The first column of pixels reaches from x = 0 to x = 1."""
@@ -134,7 +150,8 @@ class Observation:
     confidence: float
     """Calibrated probability of the most probable label, 0 to 1 (also when `label` is `UNSURE`)."""
     probabilities: Mapping[str, float]
-    """Calibrated probability of each label; they sum to 1."""
+    """Calibrated probability of each label; they sum to 1, but for the modality 'text', where several labels may hold
+    and each has its probability by itself."""
     track: int | None = None
     """Number of the face's track: the same face keeps it while it stays in view."""
     box: Box | None = None
@@ -142,7 +159,7 @@ class Observation:
     landmarks: Landmarks | None = None
     """Of that face, where its detector gives them."""
     changed: bool = field(default=False, compare=False)
-    """Whether the label differs from the same track's previous observation."""
+    """Whether the label differs from the same track's previous observation; without a track, the source's."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.confidence <= 1.0:

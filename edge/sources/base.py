@@ -15,7 +15,7 @@ _Self = TypeVar("_Self", bound="Source[Any]")  # typing.Self needs Python 3.11
 
 
 class Source(ABC, Generic[_Item]):
-    """Hands out frames or blocks of sound, one `read` at a time; a context manager, and iterable to its end.
+    """Hands out frames, blocks of sound or lines of text, one `read` at a time; a context manager, iterable to its end.
 
     Attributes
     ----------
