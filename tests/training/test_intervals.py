@@ -1,0 +1,33 @@
+"""Intervals: a share's, and a bootstrap's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.evaluation.intervals import drawn_anew, percentiles, wilson
+
+
+def test_the_wilson_interval() -> None:
+    """As published: Newcombe 1998, table I, 81 of 263 and 0 of 20."""
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=1e-4)
+
+
+def test_texts_are_drawn_with_replacement() -> None:
+    columns = np.stack([np.ones(40), np.arange(40), np.eye(40)[7]], axis=1)
+    sums = drawn_anew(columns, rounds=1100)
+    assert sums.shape == (1100, 3)
+    assert (sums[:, 0] == 40).all()
+    assert sums[:, 1].std() == pytest.approx(np.arange(40).std() * np.sqrt(40), rel=0.1)
+    assert np.mean(sums[:, 2] == 0) == pytest.approx(np.exp(-1), abs=0.05), "a text is missing in a third of the draws"
+
+
+def test_draws_are_the_same_each_time_so_that_two_models_can_be_paired() -> None:
+    one, two = np.random.default_rng(1).random((2, 30, 1))
+    together = drawn_anew(np.hstack([one, two]))
+    np.testing.assert_allclose(together, np.hstack([drawn_anew(one), drawn_anew(two)]), rtol=1e-12)
+
+
+def test_the_middle_95_percent() -> None:
+    assert percentiles(np.arange(1001) / 1000) == pytest.approx((0.025, 0.975))
