@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from training.evaluation.intervals import drawn_anew, percentiles, wilson
+from training.evaluation.intervals import Estimate, drawn_anew, percentiles, plain, wilson
 
 
 def test_the_wilson_interval() -> None:
@@ -31,3 +33,27 @@ def test_draws_are_the_same_each_time_so_that_two_models_can_be_paired() -> None
 
 def test_the_middle_95_percent() -> None:
     assert percentiles(np.arange(1001) / 1000) == pytest.approx((0.025, 0.975))
+
+
+@dataclass(frozen=True)
+class _Inner:
+    share: float
+
+
+@dataclass(frozen=True)
+class _Outer:
+    best: Estimate
+    none: Estimate | None
+    each: dict[str, _Inner]
+    count: int
+
+
+def test_figures_in_plain_types() -> None:
+    figures = _Outer(Estimate(1 / 3, (0.1234567, 0.5)), None, {"a": _Inner(2 / 3)}, 7)
+    assert plain(figures) == {
+        "best": 0.33333,
+        "best_interval": [0.12346, 0.5],
+        "none": None,
+        "each": {"a": {"share": 0.66667}},
+        "count": 7,
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -58,3 +59,20 @@ def percentiles(values: Floats) -> Interval:
     """The middle 95 % of a bootstrap's values."""
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
+
+
+def plain(value: Any) -> Any:
+    """Figures in plain types for JSON: floats to five places, an `Estimate`'s interval under a key beside its own."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain({each.name: getattr(value, each.name) for each in fields(value)})
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            if isinstance(item, Estimate):
+                found |= {key: plain(item.value), f"{key}_interval": plain(item.interval)}
+            else:
+                found[key] = plain(item)
+        return found
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return round(value, 5) if isinstance(value, float) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge.errors import DataError
 from training.evaluation.calibration import TEMPERATURE_RANGE
-from training.evaluation.intervals import Estimate, drawn_anew, percentiles
+from training.evaluation.intervals import Estimate, drawn_anew, percentiles, plain
 from training.evaluation.metrics import Bins, Floats, Integers, reliability_bins
 
 Mask = npt.NDArray[np.bool_]
@@ -76,14 +76,8 @@ class TextFigures:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for JSON, floats rounded to five places; an interval stands beside its figure."""
-        found: dict[str, Any] = {}
-        for key, value in asdict(self).items():
-            if key in ("macro_f1", "micro_f1", "accuracy", "single_accuracy", "exact_match"):
-                found |= {key: value["value"], f"{key}_interval": value["interval"]}
-            else:
-                found[key] = value
-        rounded: dict[str, Any] = _round(found)
-        return rounded
+        document: dict[str, Any] = plain(self)
+        return document
 
 
 def measure(
@@ -137,8 +131,8 @@ def measure(
                 f1=float(f1[column]),
                 support=int(truth[:, column].sum()),
                 threshold=float(limits[column]),
-                roc_auc=_area(roc_auc_score, truth[:, column], logits[:, column]),
-                average_precision=_area(average_precision_score, truth[:, column], logits[:, column]),
+                roc_auc=area(roc_auc_score, truth[:, column], logits[:, column]),
+                average_precision=area(average_precision_score, truth[:, column], logits[:, column]),
             )
             for column, name in enumerate(names)
         },
@@ -285,6 +279,11 @@ def precision_recall_f1(right: Floats, found: Floats, true: Floats) -> tuple[Flo
     return right / np.maximum(found, 1), right / np.maximum(true, 1), 2 * right / np.maximum(found + true, 1)
 
 
+def area(score: Callable[[Mask, Floats], float], truth: Mask, logits: Floats) -> float | None:
+    """Area under a curve of one label, (n,) each; None where every text has it, or none."""
+    return float(score(truth, logits)) if truth.any() and not truth.all() else None
+
+
 def _best_threshold(probabilities: Floats, truth: Mask) -> float:
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]
@@ -302,15 +301,3 @@ def _best_threshold(probabilities: Floats, truth: Mask) -> float:
 def _credit(truth: Floats) -> Integers:
     """Of one label alone, as `credited` gives it for several: `reliability_bins` sees its number, 0, or -1."""
     return np.where(truth > 0, 0, -1).astype(np.int64)
-
-
-def _area(score: Callable[[Mask, Floats], float], truth: Mask, logits: Floats) -> float | None:
-    return float(score(truth, logits)) if truth.any() and not truth.all() else None
-
-
-def _round(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 5)
-    if isinstance(value, dict):
-        return {key: _round(item) for key, item in value.items()}
-    return [_round(item) for item in value] if isinstance(value, (list, tuple)) else value
