@@ -13,6 +13,7 @@ from edge.inference.catalog import MODELS_VARIABLE, find_model
 from edge.inference.manifest import ImageInput, Manifest, TensorSpec, file_sha256
 from edge.observation import UNSURE
 from tests.edge.speech_helpers import install_speech_model
+from tests.edge.text_helpers import install_text_model, install_trait_model
 
 SMALL_MODEL = Path(__file__).parents[1] / "data" / "small_int8.tflite"
 """A real int8 model, untrained: one convolution, a mean, a dense layer. test_interpreter.py's `convert` made it."""
@@ -55,6 +56,18 @@ def expression_model(models_folder: Path) -> Path:
 def speech_model(models_folder: Path) -> Path:
     """The head of a tiny speech model in the same folder, with its encoder and manifests."""
     return install_speech_model(models_folder)
+
+
+@pytest.fixture
+def text_model(models_folder: Path) -> Path:
+    """A tiny text-emotion model in the same folder, with its manifest."""
+    return install_text_model(models_folder)
+
+
+@pytest.fixture
+def trait_model(models_folder: Path) -> Path:
+    """A tiny trait model in the same folder, with its manifest."""
+    return install_trait_model(models_folder)
 
 
 @pytest.fixture(scope="session")
