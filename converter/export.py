@@ -49,18 +49,33 @@ def int8_calibrated(model: Any, calibration: FloatArray, *, pixel_range: tuple[f
         A layer has no int8 form in TFLite.
     """
     check_input(calibration, model, pixel_range)
-    import tensorflow as tf
+    return _calibrated(model, (sample[None] for sample in _with_full_range(calibration, pixel_range)))
 
-    converter = _converter(model)
-    _want_int8(converter)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-    def representative() -> Iterator[list[FloatArray]]:
-        for sample in _with_full_range(calibration, pixel_range):
-            yield [sample[None]]
+def int8_of_ids(model: Any, calibration: npt.NDArray[np.int32]) -> bytes:
+    """An int8 .tflite file of a model that looks its input up in a table; the input stays int32.
 
-    converter.representative_dataset = representative
-    return _convert(model, converter)
+    Parameters
+    ----------
+    model
+        tf_keras.Model, float, whose input is int32.
+    calibration
+        (n, length, pieces) int32 numbers of real texts: the ranges of all activations come from these.
+
+    Raises
+    ------
+    DataError
+        The calibration data is empty, of another shape, or not int32.
+    ModelError
+        A layer has no int8 form in TFLite.
+    """
+    wanted = tuple(model.input_shape[1:])
+    if calibration.dtype != np.int32 or calibration.shape[1:] != wanted or len(calibration) == 0:
+        raise DataError(
+            f"data of shape {calibration.shape}, {calibration.dtype}, where the model takes "
+            f"(n, {', '.join(map(str, wanted))}), int32"
+        )
+    return _calibrated(model, (row[None] for row in calibration))
 
 
 def check_input(x: FloatArray, model: Any, pixel_range: tuple[float, float]) -> None:
@@ -91,6 +106,16 @@ def _with_full_range(calibration: FloatArray, pixel_range: tuple[float, float]) 
     first.flat[0], first.flat[-1] = pixel_range
     yield first
     yield from calibration[1:]
+
+
+def _calibrated(model: Any, samples: Iterator[npt.NDArray[Any]]) -> bytes:
+    import tensorflow as tf
+
+    converter = _converter(model)
+    _want_int8(converter)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: ([sample] for sample in samples)
+    return _convert(model, converter)
 
 
 def _converter(model: Any) -> Any:

@@ -12,6 +12,7 @@ from converter import environment
 from edge.errors import ModelError
 from edge.inference.interpreter import load_interpreter
 from edge.inference.manifest import (
+    Calibration,
     Detection,
     ImageInput,
     Manifest,
@@ -19,6 +20,8 @@ from edge.inference.manifest import (
     SpeechInput,
     Task,
     TensorSpec,
+    TextInput,
+    TraitScores,
     file_sha256,
     first_problem,
     manifest_path,
@@ -38,8 +41,10 @@ def write_package(
     parameters: int | None = None,
     multiply_adds: int | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
-    takes: tuple[type[SpeechInput | SequenceInput], Mapping[str, Any]] | None = None,
+    takes: tuple[type[SpeechInput | SequenceInput | TextInput], Mapping[str, Any]] | None = None,
+    calibration: Calibration | None = None,
     detection: Detection | None = None,
+    traits: TraitScores | None = None,
     training: Mapping[str, Any] | None = None,
     limits: str = "",
 ) -> Path:
@@ -55,8 +60,12 @@ def write_package(
         Method, calibration count, agreement and so on; the versions of the packages are added.
     takes
         What kind of input other than a picture, and what the manifest says of it beside its tensor.
+    calibration
+        How logits become probabilities; None for a softmax with nothing fitted yet.
     detection
         How a face detector's output is read.
+    traits
+        What a trait model's scores are worth.
 
     Returns
     -------
@@ -85,7 +94,9 @@ def write_package(
             labels=tuple(labels),
             version=version,
             takes=takes or (ImageInput, {"pixel_range": pixel_range}),
+            calibration=calibration or Calibration(),
             detection=detection,
+            traits=traits,
             parameters=parameters,
             multiply_adds=multiply_adds,
             training=dict(training or {}),
@@ -105,7 +116,10 @@ def write_package(
 
 
 def _describe(
-    path: Path, *, takes: tuple[type[ImageInput | SpeechInput | SequenceInput], Mapping[str, Any]], **keys: Any
+    path: Path,
+    *,
+    takes: tuple[type[ImageInput | SpeechInput | SequenceInput | TextInput], Mapping[str, Any]],
+    **keys: Any,
 ) -> Manifest:
     interpreter = load_interpreter(path)
     entry, out = interpreter.input, interpreter.output

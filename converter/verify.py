@@ -85,16 +85,16 @@ def operators(path: Path) -> Operators:
 
 
 def require_int8(path: Path) -> Operators:
-    """The operators of a file that must be int8 throughout.
+    """The operators of a file that must be int8 throughout; numbers to look up in a table may go in as int32.
 
     Raises
     ------
     ModelError
-        Its input or output is not int8, or an operator works in float; the message names them.
+        Its input or output is of another kind, or an operator works in float; the message names them.
     """
     interpreter = load_interpreter(path)
     for side, tensor in (("input", interpreter.input), ("output", interpreter.output)):
-        if tensor.dtype != np.int8:
+        if tensor.dtype != np.int8 and (side == "output" or tensor.dtype != np.int32):
             raise ModelError(f"{path}: its {side} is {tensor.dtype}, not int8")
     found = operators(path)
     if found.floating:
@@ -104,13 +104,16 @@ def require_int8(path: Path) -> Operators:
     return found
 
 
-def logits(path: Path, x: FloatArray, *, threads: int = 1, progress: bool = False) -> FloatArray:
-    """Run a .tflite file on real numbers, one sample at a time.
+def logits(
+    path: Path, x: FloatArray | npt.NDArray[np.int32], *, threads: int = 1, progress: bool = False
+) -> FloatArray:
+    """Run a .tflite file, one sample at a time.
 
     Parameters
     ----------
     x
         (n, height, width, channels) real numbers, as the float model takes them; stored as the file's input wants.
+        For a text model (n, length, pieces) int32.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def logits(path: Path, x: FloatArray, *, threads: int = 1, progress: bool = Fals
     return np.stack(rows)
 
 
-def quantise(x: FloatArray, interpreter: Interpreter) -> npt.NDArray[Any]:
+def quantise(x: FloatArray | npt.NDArray[np.int32], interpreter: Interpreter) -> npt.NDArray[Any]:
     """The numbers that a file stores for real input."""
     spec = interpreter.input
     if spec.dtype.kind == "f":

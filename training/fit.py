@@ -52,7 +52,7 @@ class Batches(Protocol):
     """Counted from 0; set before an epoch's first batch is taken."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]: ...
 
 
 class Validation(Protocol):
@@ -271,7 +271,7 @@ def _advance_dropout(model: keras.Model, steps: int) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             _advance_dropout(layer, steps)
-        elif isinstance(layer, keras.layers.Dropout):
+        elif isinstance(layer, keras.layers.Dropout) and layer.rate > 0:  # without a rate it has no random numbers
             seed, _ = layer.seed_generator.state.numpy()
             layer.seed_generator.state.assign(np.array([seed, steps], np.uint32))
 

@@ -19,3 +19,15 @@ def weighted_cross_entropy(targets: Any, logits: Any) -> Any:
         (n, classes).
     """
     return -keras.ops.mean(keras.ops.sum(targets * keras.ops.log_softmax(logits, axis=-1), axis=-1))
+
+
+def binary_cross_entropy(targets: Any, logits: Any) -> Any:
+    """Mean over the texts of the labels' cross-entropies, each label by itself, in nats.
+
+    Parameters
+    ----------
+    targets, logits
+        (n, labels).
+    """
+    each = keras.ops.relu(logits) - logits * targets + keras.ops.log1p(keras.ops.exp(-keras.ops.abs(logits)))
+    return keras.ops.mean(keras.ops.sum(each, axis=-1))

@@ -27,6 +27,10 @@ from training.recipe_parts import (
     SpeechFeatures,
     SpeechNetwork,
     Targets,
+    TextAugmentation,
+    TextData,
+    TextFeatures,
+    TextNetwork,
 )
 
 
@@ -91,12 +95,39 @@ class SpeechRecipe(_Recipe):
     """The recipe whose float model the weights begin with; its run lies beside this one's."""
 
 
-Recipe = ExpressionRecipe | DetectorRecipe | SpeechRecipe
+class TextRecipe(_Recipe):
+    """One training run of a text emotion model."""
 
-_KINDS: dict[str, type[ExpressionRecipe] | type[DetectorRecipe] | type[SpeechRecipe]] = {
+    name: str = Field(default="text", pattern=NAME)
+    task: Literal["text-emotion"] = "text-emotion"
+    data: TextData = TextData()
+    features: TextFeatures = TextFeatures()
+    network: TextNetwork = TextNetwork()
+    augmentation: TextAugmentation = TextAugmentation()
+    label_smoothing: Fraction = 0.05
+
+
+class TraitsRecipe(_Recipe):
+    """One training run of a model of Big-Five traits in essays."""
+
+    name: str = Field(default="traits", pattern=NAME)
+    task: Literal["traits"] = "traits"
+    features: TextFeatures = TextFeatures(length=300)
+    network: TextNetwork = TextNetwork()
+    augmentation: TextAugmentation = TextAugmentation()
+    label_smoothing: Fraction = 0.1
+
+
+Recipe = ExpressionRecipe | DetectorRecipe | SpeechRecipe | TextRecipe | TraitsRecipe
+
+_KINDS: dict[
+    str, type[ExpressionRecipe] | type[DetectorRecipe] | type[SpeechRecipe] | type[TextRecipe] | type[TraitsRecipe]
+] = {
     "expression": ExpressionRecipe,
     "face-detection": DetectorRecipe,
     "speech-emotion": SpeechRecipe,
+    "text-emotion": TextRecipe,
+    "traits": TraitsRecipe,
 }
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -210,6 +210,51 @@ class SpeechAugmentation(Part):
     mixup_alpha: float = Field(default=0.3, gt=0)
 
 
+class TextNetwork(Part):
+    """Which text network, and how large; see `training.architectures.text_net`."""
+
+    architecture: Literal["text_net", "conv_lstm"] = "text_net"
+    """'conv_lstm' is the deep one, whose blocks have sizes of their own."""
+    embedding: int = Field(default=64, ge=1)
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(128,), strict=False)
+    """Of each convolution; none for the mean and the maximum of the words alone."""
+    kernel: int = Field(default=3, ge=1)
+    """Tokens that a convolution sees."""
+    lstm: int = Field(default=64, ge=0)
+    """Units of the LSTM layer; 0 for none."""
+    dropout: Fraction = 0.4
+    embedding_dropout: Fraction = 0.2
+
+
+class TextData(Part):
+    """Which labels, and which of the words."""
+
+    labels: Literal["ekman", "original"] = "ekman"
+    """GoEmotions' seven classes after Ekman, or its 28."""
+
+
+class TextFeatures(Part):
+    """How text becomes numbers; see `edge.features.token_ids.TextSettings`."""
+
+    length: int = Field(default=48, ge=1)
+    """Tokens; longer training texts are cut."""
+    words: int = Field(default=10_000, ge=0)
+    """Of the vocabulary at most, the most frequent ones of the training texts."""
+    least: int = Field(default=3, ge=1)
+    """Times that a word of the vocabulary stands in the training texts."""
+    buckets: int = Field(default=0, ge=0)
+    shortest: int = Field(default=3, ge=1)
+    longest: int = Field(default=5, ge=1)
+    pieces: int = Field(default=1, ge=1)
+
+
+class TextAugmentation(Part):
+    """What is done to a text before the network sees it."""
+
+    unknown: Fraction = 0.1
+    """That a token is taken for one that is none of the vocabulary."""
+
+
 class Schedule(Part):
     """How long, how fast, and what is kept."""
 

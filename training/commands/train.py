@@ -9,12 +9,16 @@ For 'face_near' and 'face_far', DIR holds train.csv (boxes and landmarks), train
 with the weights of face_near, whose run has to lie beside its own.
 For 'speech', DIR holds RAVDESS, CREMA-D and ESC-10 under their public file names (wav, flac or ogg), in any folders;
 the model is two files, speech-encoder/<name>.tflite and speech-emotion/<name>.tflite, below the folder for models.
+For 'text', DIR holds GoEmotions' train.tsv, dev.tsv and test.tsv with labels.txt (packed or not), in any folder; word
+vectors in GloVe's text format are begun with where --vectors names a file of them. For 'traits', DIR holds essays.csv;
+ten folds are trained before the model itself, for that is how its figures are found.
 
 examples:
   affect-edge train expression --data fer2013/                     two cores take one to two hours
   affect-edge train face_near --data photographs/ && affect-edge train face_far --data photographs/
   affect-edge train expression --data fer2013/ --epochs 1 --out /tmp/try     see that everything works
   affect-edge train mine.toml --data fer2013/ --models models/expression     write the model into a checkout
+  affect-edge train text --data goemotions/ --models models/text-emotion     a quarter of an hour
 then:
   affect-edge evaluate runs/expression/expression.tflite --data fer2013/ --calibrate --write-manifest
 """
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
     from training.fit import Progress
     from training.quantize import Written
-    from training.recipe import DetectorRecipe, ExpressionRecipe, Recipe, SpeechRecipe
+    from training.recipe import DetectorRecipe, ExpressionRecipe, Recipe, SpeechRecipe, TextRecipe, TraitsRecipe
 
 HELP = "train a model from a recipe, quantise it, export int8"
 
@@ -47,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the public data set")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/<recipe>)")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder for the int8 file (default: the run's)")
+    parser.add_argument("--vectors", type=Path, metavar="FILE", help="for text: word vectors that its words begin with")
     parser.add_argument("--epochs", type=int, metavar="N", help="float epochs, in place of the recipe's")
     parser.add_argument("--qat-epochs", type=int, metavar="N", help="quantization-aware epochs, likewise")
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the recipe's")
@@ -54,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from training.recipe import DetectorRecipe, SpeechRecipe, override, read_recipe
+    from training.recipe import DetectorRecipe, SpeechRecipe, TextRecipe, TraitsRecipe, override, read_recipe
 
     recipe = override(
         read_recipe(arguments.recipe), epochs=arguments.epochs, qat_epochs=arguments.qat_epochs, seed=arguments.seed
@@ -71,6 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _train_detector(recipe, arguments.data, out, models, progress=progress)
     if isinstance(recipe, SpeechRecipe):
         return _train_speech(recipe, arguments.data, out, models, progress=progress)
+    if isinstance(recipe, TextRecipe):
+        return _train_text(recipe, arguments.data, arguments.vectors, out, models, progress=progress)
+    if isinstance(recipe, TraitsRecipe):
+        return _train_traits(recipe, arguments.data, arguments.vectors, out, models, progress=progress)
     return _train_expression(recipe, arguments.data, out, models, progress=progress)
 
 
@@ -118,6 +127,40 @@ def _train_speech(recipe: SpeechRecipe, folder: Path, out: Path, models: Path, *
         _save_float(net.full, recipe, state, speech.SpeechValidation.metric, out)
         written = quantize_speech.quantize_speech(recipe, net, state, splits, out, models, progress=progress)
     _tell(written, f"--data {folder} --calibrate --write-manifest")
+    return 0
+
+
+def _train_text(
+    recipe: TextRecipe, folder: Path, vectors: Path | None, out: Path, models: Path, *, progress: bool
+) -> int:
+    from training import quantize_text, text
+
+    splits = text.prepare(folder, recipe)
+    _make_folders(out, models)
+    words = len(splits.settings.words)
+    print(f"training on {len(splits.train)} texts with {words} words, choosing by {len(splits.validation)}")
+    with _writing(out):
+        model, state = text.train_float(recipe, splits, out, vectors=vectors, progress=progress)
+        _save_float(model, recipe, state, text.TextValidation.metric, out)
+        written = quantize_text.quantize_text(recipe, model, state, splits, models, progress=progress)
+    _tell(written, f"--data {folder} --calibrate --write-manifest")
+    return 0
+
+
+def _train_traits(
+    recipe: TraitsRecipe, folder: Path, vectors: Path | None, out: Path, models: Path, *, progress: bool
+) -> int:
+    from training import traits
+    from training.datasets import essays
+
+    data = essays.read(folder)
+    _make_folders(out, models)
+    print(f"{len(data)} essays: ten folds, then the model itself")
+    with _writing(out):
+        held_out = traits.measure(recipe, data, out, vectors=vectors, progress=progress)
+        path, figures = traits.finish(recipe, data, held_out, out, models, vectors=vectors, progress=progress)
+    print(f"{path}: {path.stat().st_size} bytes; out of folds, the mean accuracy is {figures.accuracy.value:.4f}")
+    print(f"the majority's is {figures.majority:.4f}")
     return 0
 
 

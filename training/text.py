@@ -1,0 +1,151 @@
+"""Training a text emotion model: vocabulary, targets, and the float run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import keras
+import numpy as np
+
+from edge.features.token_ids import FIRST_WORD, Ids, TextSettings, TokenIds
+from edge.features.words import tokenise
+from training.architectures.text_net import build_text_net
+from training.datasets import goemotions, word_vectors
+from training.datasets.text_batches import FloatArray, TextBatches, Tokens, settings_of
+from training.datasets.text_set import TextSet
+from training.evaluation.text_figures import best_thresholds, f1_scores
+from training.fit import Progress, fit
+from training.losses import binary_cross_entropy
+from training.recipe import TextRecipe
+
+DATA_TERMS: Final = "GoEmotions (Demszky et al. 2020), Apache-2.0"
+
+LIMITS: Final = (
+    "Names the emotion that readers of short English comments on Reddit named, not what the writer felt. Readers "
+    "disagree on a third of them; irony, quotations and words of a group's own are often read wrongly, and other "
+    "languages are not read at all. Not for decisions about people. Where text is taken from speech or messages, the "
+    "people concerned must be told; in the EU, inferring emotion from biometrics, such as a voice, at work or in "
+    "education is prohibited, and turning the voice into text first is no way around it."
+)
+
+
+@dataclass(frozen=True)
+class TextSplits:
+    """The data of one run."""
+
+    train: TextSet
+    validation: TextSet
+    tokens: Sequence[Tokens]
+    """Of the training texts."""
+    settings: TextSettings
+
+
+@dataclass(frozen=True)
+class TextValidation:
+    """Texts that choose among epochs."""
+
+    ids: Ids
+    targets: FloatArray
+    metric: str = "macro F1"
+
+    def score(self, model: keras.Model) -> tuple[float, float]:
+        """Macro-F1 with each label's best threshold here, and the cross-entropy."""
+        logits = np.asarray(model.predict(self.ids, batch_size=512, verbose=0), np.float32)
+        probabilities = 1 / (1 + np.exp(-logits))
+        thresholds = best_thresholds(probabilities, self.targets)
+        loss = float(keras.ops.convert_to_numpy(binary_cross_entropy(self.targets, logits)))
+        return float(f1_scores(probabilities >= thresholds, self.targets).mean()), loss
+
+
+def prepare(folder: Path, recipe: TextRecipe) -> TextSplits:
+    """Read the data and count the words of its training part; raises `DataError`."""
+    sets = goemotions.read(folder, recipe.data.labels)
+    tokens = [tokenise(text) for text in sets["train"].texts]
+    return TextSplits(sets["train"], sets["validation"], tokens, settings_of(recipe.features, tokens))
+
+
+def ids_of(texts: Sequence[str], settings: TextSettings) -> Ids:
+    """(n, length, pieces) the beginnings of texts, as the network takes them."""
+    number = TokenIds(settings)
+    return np.stack([number(tokenise(text)) for text in texts])
+
+
+def targets_of(targets: FloatArray, smoothing: float) -> FloatArray:
+    """Towards what is usual: a label that is given counts a little less, another as often as it occurs."""
+    smoothed: FloatArray = ((1 - smoothing) * targets + smoothing * targets.mean(axis=0)).astype(np.float32)
+    return smoothed
+
+
+def train_float(
+    recipe: TextRecipe, splits: TextSplits, out: Path, *, vectors: Path | None = None, progress: bool
+) -> tuple[keras.Model, Progress]:
+    """Train the float model, or go on where an earlier run in `out` was stopped.
+
+    Parameters
+    ----------
+    vectors
+        A file of word vectors in GloVe's text format, which the vocabulary's words begin with.
+
+    Returns
+    -------
+    model
+        (n, length, pieces) -> logits, with the weights that did best on the validation texts.
+    progress
+        Of the run.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_text_net(recipe.network, splits.settings, outputs=len(splits.train.labels))
+    if vectors is not None:
+        begin_with_vectors(model, splits.settings, vectors)
+    state = fit(
+        model,
+        text_batches(recipe, splits, seed=recipe.seed),
+        TextValidation(ids_of(splits.validation.texts, splits.settings), splits.validation.targets),
+        recipe.schedule,
+        loss=binary_cross_entropy,
+        recipe=recipe.model_dump(mode="json", exclude={"further", "quantization", "version"}),
+        checkpoint=out / "checkpoint.npz",
+        progress=progress,
+    )
+    return model, state
+
+
+def text_batches(recipe: TextRecipe, splits: TextSplits, *, seed: int) -> TextBatches:
+    """The training texts as batches."""
+    return TextBatches(
+        splits.tokens,
+        targets_of(splits.train.targets, recipe.label_smoothing),
+        splits.settings,
+        unknown=recipe.augmentation.unknown,
+        batch_size=recipe.schedule.batch_size,
+        seed=seed,
+    )
+
+
+def begin_with_vectors(model: keras.Model, settings: TextSettings, path: Path) -> int:
+    """Set the vectors of the vocabulary's words to those of a file, as far as it has them and they reach.
+
+    Vectors shorter than the embedding fill its first places, longer ones are cut; they are brought to the embedding's
+    own scale.
+
+    Returns
+    -------
+    How many words were found.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, or has none of the words.
+    """
+    table = model.get_layer("embedding")
+    (weights,) = table.get_weights()
+    vectors, known = word_vectors.read(path, settings.words).rows(settings.words)
+    width = min(weights.shape[1], vectors.shape[1])
+    found = vectors[known, :width]
+    rows = FIRST_WORD + np.flatnonzero(known)
+    weights[rows, :width] = (found - found.mean(axis=0)) / (found.std(axis=0) + 1e-6) * weights.std()
+    table.set_weights([weights])
+    return len(rows)
