@@ -55,12 +55,13 @@ train-speech: $(DEV)/.installed ## train, quantise, calibrate and measure the sp
 	$(DEV)/bin/affect-edge evaluate models/speech-emotion/speech.tflite --data $(SPEECH) --calibrate --write-manifest
 
 .PHONY: speech-folds
-speech-folds: $(DEV)/.installed ## actor-disjoint folds, across corpora, baselines: about two hours on two cores; SPEECH=folder
+speech-folds: $(DEV)/.installed ## actor-disjoint folds, across corpora, baselines: about four hours on two cores; SPEECH=folder
+	$(DEV)/bin/affect-edge train speech_crema --data $(SPEECH) $(ARGS)
 	$(DEV)/bin/affect-edge cross-validate speech_crema --protocol cross --only crema-d_to --data $(SPEECH) $(ARGS)
 	$(DEV)/bin/affect-edge cross-validate speech_ravdess --protocol cross --only ravdess_to --data $(SPEECH) $(ARGS)
 	$(DEV)/bin/affect-edge cross-validate speech_crema --protocol crema-d --data $(SPEECH) --jobs 2 $(ARGS)
 	$(DEV)/bin/affect-edge cross-validate speech_ravdess --protocol ravdess --data $(SPEECH) --jobs 2 --seeds 1 2 3 \
-		--start runs/cross/crema-d_to_ravdess_seed1/crema-d_to_ravdess_seed1.keras $(ARGS)
+		--start runs/speech_crema/speech_crema.keras $(ARGS)
 	$(DEV)/bin/affect-edge baseline cnn --data $(SPEECH) --corpus ravdess --seeds 3
 	$(DEV)/bin/affect-edge baseline lstm --data $(SPEECH) --corpus ravdess --seeds 3
 
