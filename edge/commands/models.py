@@ -95,6 +95,8 @@ def _describe(model: InstalledModel, manifest: Manifest) -> None:
         print(f"  labels    {', '.join(manifest.labels)}")
     if manifest.detection:
         print(f"  finds     faces with a score from {manifest.detection.threshold:g}")
+    if manifest.traits:
+        print(f"  scores    texts from {manifest.traits.least_words} words on")
     if manifest.task == "speech-encoder":
         print(f"  gives     {manifest.output.shape[1]} numbers to a speech-emotion model, and is measured with it")
     else:
@@ -120,7 +122,11 @@ def _input(manifest: Manifest) -> str:
     return f"{shape} {entry.dtype}, from speech-encoder/{entry.encoder}"
 
 
-_FIGURES = {"face-detection": "average_precision", "speech-emotion": "unweighted_average_recall"}
+_FIGURES = {
+    "face-detection": "average_precision",
+    "speech-emotion": "unweighted_average_recall",
+    "text-emotion": "macro_f1",
+}
 
 
 def _figures(manifest: Manifest) -> str:

@@ -76,6 +76,23 @@ def test_lists_both_halves_of_a_speech_model(speech_model: Path, capsys: pytest.
     assert run("verify", "speech") == 0
 
 
+def test_lists_text_models(text_model: Path, trait_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter_manifest(text_model, evaluation={"test": {"macro_f1": 0.56789, "accuracy": 0.5}})
+    assert run("list", "text") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("text-emotion/text 1\n")
+    assert "input     12 tokens of text at once, 78 words in the vocabulary\n" in text
+    assert "measured  macro f1 test 0.568" in text
+    alter_manifest(trait_model, evaluation={"10-fold": {"accuracy": 0.56789}})
+    assert run("list", "traits") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("traits/traits 1\n")
+    assert "input     20 tokens of text at once, 70 words in the vocabulary, 2 pieces of each\n" in text
+    assert "scores    texts from 10 words on\n" in text
+    assert "measured  accuracy 10-fold 0.568" in text
+    assert run("verify", "traits") == run("verify", "text") == 0
+
+
 def test_a_detector_s_figures_are_its_precision(
     face_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

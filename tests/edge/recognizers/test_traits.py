@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edge.errors import ModelError
@@ -21,7 +21,7 @@ def recognizer(trait_model: Path) -> TraitRecognizer:
 
 
 def percentage(logit: float) -> int:
-    return round(100 / (1 + np.exp(-logit)))
+    return round(100 / (1 + math.exp(-logit)))
 
 
 def test_scores_are_those_of_all_runs(recognizer: TraitRecognizer) -> None:
