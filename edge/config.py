@@ -26,6 +26,7 @@ from edge.config_sections import (
     Section,
     SmoothingConfig,
     SpeechConfig,
+    TextConfig,
 )
 from edge.errors import ConfigError
 from edge.toml_text import as_toml, error_line, key_lines, line_of, parse
@@ -42,6 +43,7 @@ class Config(Section):
     expression: ExpressionConfig = ExpressionConfig()
     microphone: MicrophoneConfig = MicrophoneConfig()
     speech: SpeechConfig = SpeechConfig()
+    text: TextConfig = TextConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     journal: JournalConfig = JournalConfig()
     logging: LoggingConfig = LoggingConfig()

@@ -121,8 +121,29 @@ class SpeechConfig(Section):
     )
 
 
+class TextConfig(Section):
+    """Where text comes from, and how emotion in it is named."""
+
+    source: str = Field(
+        default="none",
+        min_length=1,
+        description="'-' (standard input, line by line), a pipe made with mkfifo (who writes may come and go), a file "
+        "(read to its end), 'follow:' and a file's path (what is added to it from now on), or 'none'.",
+    )
+    model: str = Field(
+        default="text",
+        min_length=1,
+        description="Name of an installed text-emotion model (`affect-edge models` lists them) or path to a .tflite "
+        "file.",
+    )
+    threads: int = Field(default=1, ge=1, le=64, description="Threads that one inference may use.")
+
+
 class SmoothingConfig(Section):
-    """How the answers of successive frames become one steady label per face, and those of sound one per voice."""
+    """How the answers of successive frames become one steady label per face, and those of sound one per voice.
+
+    Each line of text stands for itself.
+    """
 
     half_life: float = Field(
         default=0.5,
@@ -155,7 +176,8 @@ class JournalConfig(Section):
         default=1.0,
         ge=0,
         le=86400,
-        description="Seconds between two records of a label that does not change; a change is always recorded.",
+        description="Seconds between two records of a face's or voice's label that does not change; a change is always "
+        "recorded, and so is every line of text.",
     )
     batch_seconds: float = Field(
         default=5.0,

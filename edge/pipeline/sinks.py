@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import ParamSpec
 
 from edge.journal import Journal
 from edge.observation import Observation
+
+_P = ParamSpec("_P")
 
 Sink = Callable[[Observation], None]
 """Takes an observation; called from the loop's thread."""
@@ -47,16 +50,16 @@ def journal_sink(journal: Journal, *, interval: float) -> Sink:
     return Thinned(journal.add, interval=interval)
 
 
-def one_at_a_time(sink: Sink) -> Sink:
-    """A sink that several loops may call: each waits until the other's observation is through.
+def one_at_a_time(sink: Callable[_P, None]) -> Callable[_P, None]:
+    """A sink that several loops may call, also with more than an observation: each waits until the other is through.
 
     Nothing queues up, so that a slow sink holds the loops back instead of filling the memory; a loop that is held back
     for too long loses the oldest of what its source captures, which is counted there. (A journal has its own lock.)
     """
     lock = threading.Lock()
 
-    def guarded(observation: Observation) -> None:
+    def guarded(*arguments: _P.args, **options: _P.kwargs) -> None:
         with lock:
-            sink(observation)
+            sink(*arguments, **options)
 
     return guarded

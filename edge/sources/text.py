@@ -189,12 +189,9 @@ def open_text_source(spec: str) -> TextSource:
 
     if spec == "-":
         return TextStream("-", _standard_input(), owned=False)
-    follow = spec.startswith(FOLLOW)
-    path = spec.removeprefix(FOLLOW)
-    if not path or path == "none":
+    path, follow = path_of(spec)
+    if spec == "none" or not path:
         raise SourceError(f"no text source is named; it is -, a pipe's or a file's path, or {FOLLOW}PATH")
-    with contextlib.suppress(RuntimeError):  # no home folder: "~" stays as it is, and will not be found
-        path = str(Path(path).expanduser())
     try:
         descriptor = os.open(path, OPENING)
     except (FileNotFoundError, NotADirectoryError):
@@ -215,6 +212,14 @@ def open_text_source(spec: str) -> TextSource:
     os.close(descriptor)
     kind = "a folder" if stat.S_ISDIR(mode) else "neither a file nor a pipe"
     raise SourceError(f"{path} is {kind}: name a text file, or a pipe made with mkfifo")
+
+
+def path_of(spec: str) -> tuple[str, bool]:
+    """The path that a source other than `-` names, its `~` written out, and whether a file there is followed."""
+    path = spec.removeprefix(FOLLOW)
+    with contextlib.suppress(RuntimeError):  # no home folder: "~" stays as it is, and will not be found
+        path = path and str(Path(path).expanduser())
+    return path, spec.startswith(FOLLOW)
 
 
 def _standard_input() -> int:

@@ -34,6 +34,9 @@ def test_reads_every_kind_of_value(tmp_path: Path) -> None:
         [speech]
         margin_db = 9
         silence_dbfs = -50.5
+        [text]
+        source = "follow:~/chat.log"
+        threads = 2
         [smoothing]
         half_life = 1          # a whole number does for a number
         unsure_below = 0.5
@@ -50,6 +53,7 @@ def test_reads_every_kind_of_value(tmp_path: Path) -> None:
     assert (config.face.threshold, config.face.interval, config.face.model) == (0.6, 0.0, "face_near")
     assert (config.microphone.source, config.speech.model) == ("USB", "speech")
     assert (config.speech.margin_db, config.speech.silence_dbfs) == (9.0, -50.5)
+    assert (config.text.source, config.text.model, config.text.threads) == ("follow:~/chat.log", "text", 2)
     assert (config.smoothing.half_life, config.smoothing.unsure_below) == (1.0, 0.5)
     assert config.journal.enabled is False
     assert config.journal.path == Path.home() / "journal.db"
@@ -100,6 +104,9 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("[face]\nmodel = ''", '2: face.model: "" is not allowed; it takes text in quotes, not empty'),
         ("[microphone]\nrate = 16000", "2: microphone.rate: unknown key; known are: source"),
         ("[speech]\nsilence_dbfs = 3", "2: speech.silence_dbfs: 3 is not allowed; it takes a number from -120 to 0"),
+        ("[text]\nsource = ''", '2: text.source: "" is not allowed; it takes text in quotes, not empty'),
+        ("[text]\nfollow = true", "2: text.follow: unknown key; known are: source, model, threads"),
+        ("[text]\nthreads = 0", "2: text.threads: 0 is not allowed; it takes a whole number from 1 to 64"),
         ("[mic]\nsource = 'none'", "1: mic: unknown section; known are: camera, face, expression, microphone, speech"),
         ("camera = 5", "1: camera: 5 is not allowed; it is a section, written [camera]"),
         ("[[camera]]\nfps = 1", "it is a section, written [camera]"),
