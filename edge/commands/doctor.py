@@ -1,9 +1,10 @@
 """Say what this machine has and what it lacks, each with its mend.
 
 Looks at Python and the packages, the TensorFlow Lite runtimes, the models (hash, loading, tensors), the cameras and the
-permission to open them, the microphones and how loud the one in use is, the configuration, the journal's folder and
-disk, and on a board its temperature and what throttles it. Nothing is changed, no camera is switched on, no socket
-opened; the microphone is listened to for a second, of which nothing is kept. Exit code 1 if something fails, else 0.
+permission to open them, the microphones and how loud the one in use is, where text is to come from, the configuration,
+the journal's folder and disk, and on a board its temperature and what throttles it. Nothing is changed, no camera is
+switched on, no socket opened, no text read; the microphone is listened to for a second, of which nothing is kept. Exit
+code 1 if something fails, else 0.
 
   affect-edge doctor
   affect-edge doctor --json     # for programs: {"ok": ..., "checks": [{topic, name, state, detail, mend}]}
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _all_checks() -> Iterator[Check]:
-    from edge import diagnosis, diagnosis_sound
+    from edge import diagnosis, diagnosis_sound, diagnosis_text
 
     config, config_check = diagnosis.check_config()
     yield from diagnosis.check_platform()
@@ -55,8 +56,10 @@ def _all_checks() -> Iterator[Check]:
     yield from diagnosis.check_runtimes()
     yield from diagnosis.check_models(config)
     yield from diagnosis_sound.check_speech_model(config)
+    yield from diagnosis_text.check_text_model(config)
     yield from diagnosis.check_cameras(config)
     yield from diagnosis_sound.check_microphones(config)
+    yield from diagnosis_text.check_text_source(config)
     yield config_check
     yield from diagnosis.check_journal(config)
     yield from diagnosis.check_board()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,21 @@ def test_what_fails_is_told_with_its_mend(tmp_path: Path, capsys: pytest.Capture
     assert "fail  expression/expression:" in text
     assert "ok    numpy:" in text
     assert text.splitlines()[-1].startswith("2 failed")
+
+
+def test_where_text_comes_from_is_looked_at(
+    tmp_path: Path, text_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config" / "affect-edge" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"text.source = '{tmp_path}/transcripts.fifo'\n")
+    assert run() == 1
+    assert f"fail  source: there is no {tmp_path}/transcripts.fifo\n        mend: mkfifo" in capsys.readouterr().out
+    os.mkfifo(tmp_path / "transcripts.fifo")
+    assert run("--json") == 0
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    found = [check for check in checks if check["topic"] == "text" or check["name"] == "text"]
+    assert [(check["topic"], check["name"], check["state"]) for check in found] == [
+        ("models", "text", "ok"),
+        ("text", "source", "ok"),
+    ]
