@@ -91,7 +91,7 @@ def test_folds_are_the_same_each_time_and_others_with_another_seed() -> None:
 
 
 def test_more_folds_than_essays_are_refused() -> None:
-    with pytest.raises(ValueError, match="10 folds of 9 essays"):
+    with pytest.raises(DataError, match="9 essays are too few for 10 folds"):
         essays.folds(9)
 
 

@@ -82,9 +82,14 @@ def folds(n: int, seed: int = 1, folds: int = 10) -> tuple[npt.NDArray[np.int64]
     Returns
     -------
     For each fold the rising numbers of the essays that are scored by it; the other folds' train.
+
+    Raises
+    ------
+    DataError
+        Fewer essays than folds.
     """
     if not 2 <= folds <= n:
-        raise ValueError(f"{folds} folds of {n} essays")
+        raise DataError(f"{n} essays are too few for {folds} folds; is the download complete?")
     order = np.random.default_rng(seed).permutation(n).astype(np.int64)
     return tuple(np.sort(order[start::folds]) for start in range(folds))
 

@@ -30,11 +30,8 @@ MOST_LOST = 0.02
 BANDS = 5
 """Of a trait's scores, with about as many texts each."""
 
-LEAST_IN_BAND = 30
-"""Texts; a share of fewer says too little."""
-
-LEAST_TEXTS = 100
-"""That are long enough, for a length to be told."""
+LEAST_TEXTS = 30
+"""Of a band, and of those that are long enough for a length: a share of fewer says too little."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ def bands(probabilities: Floats, targets: Floats, *, count: int = BANDS) -> tupl
     wanted = np.unique(np.round(np.quantile(probabilities, np.arange(1, count) / count), 2))
     for edge in wanted[wanted < 1].tolist():
         beyond = probabilities >= edge
-        if min(((probabilities >= edges[-1]) & ~beyond).sum(), beyond.sum()) >= LEAST_IN_BAND:
+        if min(((probabilities >= edges[-1]) & ~beyond).sum(), beyond.sum()) >= LEAST_TEXTS:
             edges.append(edge)
     return tuple(_band(low, high, probabilities, targets) for low, high in zip(edges, [*edges[1:], 1.0], strict=True))
 
