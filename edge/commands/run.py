@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.commands.text import NOTICE as TEXT_NOTICE
 from edge.errors import AffectEdgeError
 
 if TYPE_CHECKING:
@@ -40,14 +41,6 @@ NOTICE = (
     "This names expressions of faces and voices, not feelings. Tell the people who are seen and heard; in the EU it "
     "may not be used at work or in education (AI Act, Article 5)."
 )
-
-TEXT_NOTICE = (
-    "Text is judged by its words alone, which know neither irony nor what went before; none of it is kept. Tell the "
-    "people whose words are read."
-)
-
-SHOWN_CHARACTERS = 100
-"""Of a text, behind its label."""
 
 CONSOLE_SECONDS = 5.0
 """Between two lines about a face or a voice whose label does not change."""
@@ -149,7 +142,8 @@ def run(arguments: argparse.Namespace) -> int:
             takers: list[Sink] = [*([] if arguments.show_text else [printer]), *([journal.add] if journal else [])]
             show = printer if arguments.show_text else None
             text = TextLoop(lines, reader, takers, show=show, after_line=in_time)
-            is_recorded = is_recorded if camera else not lines.live
+            if camera is None:
+                is_recorded = not lines.live
         if heard == "auto" and arguments.mic is None and is_recorded:
             heard = "none"  # what is heard here and now has nothing to do with a film, or a text that has an end
         if found := _open_microphone(heard, config, alone=not (camera or text)):
@@ -253,13 +247,10 @@ def _print_line(observation: Observation, text: str | None = None) -> None:
     who = observation.modality if observation.track is None else f"{observation.modality} {observation.track}"
     likely = sorted(observation.probabilities.items(), key=lambda item: item[1], reverse=True)[:3]
     detail = "  ".join(f"{label} {probability:4.0%}" for label, probability in likely)
-    shown = "" if text is None else f"  {_shown(text)}"
-    print(f"{clock}  {who}  {observation.label:<9} ({detail}){shown}", flush=True)
+    line = f"{clock}  {who}  {observation.label:<9} ({detail})"
+    if text is not None:
+        from edge.commands.text_output import printable
 
-
-def _shown(text: str) -> str:
-    """What fits behind a label, without characters that would command the terminal or that it cannot show."""
-    plain = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    short = plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 3] + "..."
-    encoding = sys.stdout.encoding or "utf-8"
-    return short.encode(encoding, "replace").decode(encoding)
+        encoding = sys.stdout.encoding or "utf-8"
+        line += "  " + printable(text).encode(encoding, "replace").decode(encoding)
+    print(line, flush=True)

@@ -62,7 +62,7 @@ def test_a_file_is_read_to_its_end(tmp_path: Path, lines: Path, capsys: pytest.C
     assert [line.split()[2] for line in out] == ["happy", "happy", "angry", "unsure"]
     assert all(re.fullmatch(r"\d\d:\d\d:\d\d  text  \w+ +\(\w+ +\d+%  .*\)", line) for line in out)
     assert f"camera: none; microphone: none; text: {lines}; journal: {journal}\n" in printed.err
-    assert "judged by its words alone" in printed.err
+    assert "names what words express" in printed.err
     assert "faces and voices" not in printed.err
     assert "5 lines of text (1 without words), 4 observations\n4 records in" in printed.err
     assert recorded(journal) == [("text", label) for label in ("happy", "happy", "angry", "unsure")]
@@ -214,7 +214,7 @@ def test_pictures_and_text_go_into_one_journal(tmp_path: Path, lines: Path, caps
     printed = capsys.readouterr()
     assert "face 1" in printed.out
     assert "faces and voices, not feelings" in printed.err
-    assert "judged by its words alone" in printed.err
+    assert "names what words express" in printed.err
     assert {modality for modality, _ in recorded(journal)} == {"face", "text"}
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from edge.config import Config
+from edge.journal import Journal
+from edge.journal_query import JournalReader, Selection
 from edge.observation import Observation
 from edge.pipeline.text import TextPipeline
 from edge.pipeline.text_loop import TextLoop
@@ -43,6 +46,26 @@ def test_the_text_is_shown_where_it_is_asked_for() -> None:
     loop.start()
     loop.wait()
     assert shown == [("happy", "i am happy")] + [("happy", "i am happy.")] * 5
+
+
+def test_the_journal_keeps_the_probabilities_and_nothing_of_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    seen: list[Observation] = []
+    with Journal(path) as journal:
+        loop = text(Written("zanzibar i am happy and wow", "i am sad"), journal.add, seen.append)
+        loop.start()
+        loop.wait()
+        loop.close()
+    with JournalReader(path) as reader:
+        kept = [record.observation for record in reader.records(Selection())]
+    assert [(one.modality, one.label, one.changed, one.track) for one in kept] == [
+        ("text", "happy", True, None),
+        ("text", "sad", True, None),
+    ]
+    for one, other in zip(kept, seen, strict=True):
+        assert dict(one.probabilities) == pytest.approx(dict(other.probabilities), abs=1e-5)
+    assert sum(kept[0].probabilities.values()) > 1.5
+    assert not any(b"zanzibar" in file.read_bytes() for file in tmp_path.glob("journal.db*"))
 
 
 def test_a_long_line_can_be_stopped_within() -> None:
