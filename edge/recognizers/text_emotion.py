@@ -111,7 +111,8 @@ class TextRecognizer:
         The text where it fits in `length` tokens, else its sentences; a sentence that does not fit is cut between words
         into runs that do. Nothing where there is no token.
         """
-        if len(text) <= MOST_CHARACTERS:
+        # What has more words than that surely has more tokens, and need not be counted as a whole.
+        if len(text) <= MOST_CHARACTERS and len(text.split(None, self.length)) <= self.length:
             count = len(tokenise(text))
             if count <= self.length:
                 return [text] if count else []

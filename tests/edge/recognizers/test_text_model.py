@@ -163,7 +163,8 @@ def test_a_word_weighs_what_it_adds_wherever_it_stands(model: TextModel) -> None
     assert list(weights) == list(EMOTIONS)
     ((word, change),) = [(weight.word, weight.change) for weight in weights["happy"]]
     # Both at once: 12, and 6 for the single 'wow', within two steps of the output.
-    assert (word, change) == ("happy", pytest.approx(12.0, abs=0.12))
+    assert word == "happy"
+    assert change == pytest.approx(12.0, abs=0.12)
     assert [weight.word for weight in weights["surprise"]] == ["wow"]
     assert [weight.word for weight in weights["neutral"]] == ["happy", "wow"]
     assert weights["neutral"][1].change < 0
