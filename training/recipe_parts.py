@@ -213,8 +213,8 @@ class SpeechAugmentation(Part):
 class TextNetwork(Part):
     """Which text network, and how large; see `training.architectures.text_net`."""
 
-    architecture: Literal["text_net", "conv_lstm"] = "text_net"
-    """'conv_lstm' is the deep one, whose blocks have sizes of their own."""
+    architecture: Literal["text_net", "conv_lstm", "linear"] = "text_net"
+    """'conv_lstm' is the deep one, whose blocks have their own sizes; 'linear' has one number for each word and label."""
     embedding: int = Field(default=64, ge=1)
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(128,), strict=False)
     """Of each convolution; none for the mean and the maximum of the words alone."""
@@ -224,6 +224,8 @@ class TextNetwork(Part):
     """Units of the LSTM layer; 0 for none."""
     dropout: Fraction = 0.4
     embedding_dropout: Fraction = 0.2
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.1, 0.3, 1.0, 3.0), strict=False)
+    """For 'linear': inverse regularisation, of which the texts that choose take one."""
 
 
 class TextData(Part):

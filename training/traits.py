@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ from training.datasets.text_set import TextSet
 from training.evaluation import text_figures, text_traits
 from training.evaluation.text_traits import LENGTHS, TraitsFigures, count_words, first_words
 from training.fit import Progress, fit, save_float
+from training.linear_text import as_network, train_linear
 from training.losses import binary_cross_entropy
 from training.quantize import training_notes
 from training.quantize_text import write_int8
@@ -109,12 +111,12 @@ def measure(recipe: TraitsRecipe, data: TextSet, out: Path, *, vectors: Path | N
         if not answers.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             choosing = folds[(number + 1) % len(folds)]
-            _run_fold(recipe, data, tokens, (choosing, held), folder, vectors=vectors, progress=progress)
+            _run_fold(recipe, data, tokens, (choosing, held), folder, vectors=vectors)
         try:
             with np.load(answers, allow_pickle=False) as file:
                 result.logits[held], result.logits_int8[held] = file["logits"], file["logits_int8"]
                 result.by_length[held] = file["by_length"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DataError(
                 f"{answers}: damaged ({type(error).__name__}); delete it to train this fold again"
             ) from None
@@ -187,7 +189,9 @@ def train_float(
     vectors: Path | None = None,
     progress: bool,
 ) -> tuple[keras.Model, TextBatches, Progress]:
-    """Train on the essays that neither choose among epochs nor are held out, or go on where a run was stopped.
+    """Train on the essays that neither choose nor are held out, or go on where a run was stopped.
+
+    A linear model is trained on those that choose too, once they have chosen how strongly it is regularised.
 
     Returns
     -------
@@ -199,28 +203,35 @@ def train_float(
         Of the run.
     """
     training = np.setdiff1d(np.arange(len(data)), np.concatenate([choosing, held]))
-    settings = settings_of(recipe.features, [tokens[each] for each in training])
-    keras.utils.set_random_seed(recipe.seed)
-    model = build_text_net(recipe.network, settings, outputs=len(data.labels))
-    if vectors is not None:
-        begin_with_vectors(model, settings, vectors)
+    mine, others = [tokens[each] for each in training], [tokens[each] for each in choosing]
+    settings = settings_of(recipe.features, mine)
     batches = TextBatches(
-        [tokens[each] for each in training],
+        mine,
         targets_of(data.targets[training], recipe.label_smoothing),
         settings,
         unknown=recipe.augmentation.unknown,
         batch_size=recipe.schedule.batch_size,
         seed=recipe.seed,
     )
+    if recipe.network.architecture == "linear":
+        linear = train_linear(
+            recipe.network, settings, (mine, data.targets[training]), (others, data.targets[choosing])
+        )
+        state = Progress(recipe.as_dict(), best_score=linear.score)
+        return as_network(recipe.network, settings, linear), batches, state
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_text_net(recipe.network, settings, outputs=len(data.labels))
+    if vectors is not None:
+        begin_with_vectors(model, settings, vectors)
     state = fit(
         model,
         batches,
-        validation_of([tokens[each] for each in choosing], data.targets[choosing], TokenIds(settings)),
+        validation_of(others, data.targets[choosing], TokenIds(settings)),
         recipe.schedule,
         loss=binary_cross_entropy,
         recipe=recipe.model_dump(mode="json", exclude={"further", "quantization", "version"}),
         checkpoint=out / "checkpoint.npz",
-        progress=False,
+        progress=progress,
     )
     return model, batches, state
 
@@ -244,12 +255,9 @@ def _run_fold(
     folder: Path,
     *,
     vectors: Path | None,
-    progress: bool,
 ) -> None:
     choosing, held = parts
-    model, batches, state = train_float(
-        recipe, data, tokens, choosing, held, folder, vectors=vectors, progress=progress
-    )
+    model, batches, state = train_float(recipe, data, tokens, choosing, held, folder, vectors=vectors, progress=False)
     save_float(model, folder / f"{recipe.name}.keras")
     path = write_int8(
         recipe,

@@ -15,8 +15,10 @@ from training.recipe_parts import TextNetwork
 def build_text_net(options: TextNetwork, settings: TextSettings, *, outputs: int) -> keras.Model:
     """Build the network that a recipe names, untrained; it gives (n, outputs) logits."""
     inputs = keras.Input((settings.length, settings.pieces), dtype="int32", name="ids")
+    if options.architecture == "linear":
+        options = options.model_copy(update={"embedding": outputs})
     x = _embed(inputs, options, settings)
-    build = _reference if options.architecture == "conv_lstm" else _compact
+    build = {"text_net": _compact, "conv_lstm": _reference, "linear": _mean}[options.architecture]
     return keras.Model(inputs, layers.Dense(outputs, name="logits")(build(x, options)), name=options.architecture)
 
 
@@ -30,6 +32,11 @@ def _embed(inputs: KerasTensor, options: TextNetwork, settings: TextSettings) ->
         return table(layers.Reshape((settings.length,), name="flat")(inputs))
     flat = layers.Reshape((settings.length * settings.pieces,), name="flat")(inputs)
     return layers.AveragePooling1D(settings.pieces, name="pieces")(table(flat))
+
+
+def _mean(x: KerasTensor, options: TextNetwork) -> KerasTensor:
+    """What the tokens say on average; see `training.linear_text`."""
+    return layers.GlobalAveragePooling1D(name="mean")(x)
 
 
 def _compact(x: KerasTensor, options: TextNetwork) -> KerasTensor:
