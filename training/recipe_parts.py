@@ -214,7 +214,7 @@ class TextNetwork(Part):
     """Which text network, and how large; see `training.architectures.text_net`."""
 
     architecture: Literal["text_net", "conv_lstm", "linear"] = "text_net"
-    """'conv_lstm' is the deep one, whose blocks have their own sizes; 'linear' has one number for each word and label."""
+    """'conv_lstm' is the deep one, whose blocks have their own sizes; 'linear' has a number for each word and label."""
     embedding: int = Field(default=64, ge=1)
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(128,), strict=False)
     """Of each convolution; none for the mean and the maximum of the words alone."""
