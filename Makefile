@@ -65,6 +65,12 @@ speech-folds: $(DEV)/.installed ## actor-disjoint folds, across corpora, baselin
 	$(DEV)/bin/affect-edge baseline cnn --data $(SPEECH) --corpus ravdess --seeds 3
 	$(DEV)/bin/affect-edge baseline lstm --data $(SPEECH) --corpus ravdess --seeds 3
 
+.PHONY: train-text
+train-text: $(DEV)/.installed ## train, quantise, calibrate and measure the text models; TEXT=folder of GoEmotions, essays
+	$(DEV)/bin/affect-edge train text --data $(TEXT) --models models/text-emotion $(if $(VECTORS),--vectors $(VECTORS)) $(ARGS)
+	$(DEV)/bin/affect-edge evaluate models/text-emotion/text.tflite --data $(TEXT) --calibrate --write-manifest
+	$(DEV)/bin/affect-edge train traits --data $(TEXT) --models models/traits $(ARGS)
+
 .PHONY: bench
 bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by side; FACES= and SPEECH=data sets compare more
 	$(DEV)/bin/python -m benchmarks.latency $(ARGS)

@@ -15,10 +15,10 @@ from edge.errors import AffectEdgeError
 COMMAND_GROUP = "affect_edge.commands"
 
 DESCRIPTION = """\
-Emotion recognition that stays on the device: faces from a camera and voices from a microphone, on a Raspberry Pi, a
-Jetson or a PC.
+Emotion recognition that stays on the device: faces from a camera, voices from a microphone and text, on a Raspberry Pi,
+a Jetson or a PC.
 
-What it names is an expression label with a calibrated probability, not what a person feels. In the EU, inferring
+What it names is a label of an expression with a calibrated probability, not what a person feels. In the EU, inferring
 emotion from biometrics at work or in education is prohibited, and people exposed to it elsewhere must be told.
 """
 

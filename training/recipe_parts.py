@@ -241,9 +241,9 @@ class TextFeatures(Part):
     length: int = Field(default=48, ge=1)
     """Tokens; longer training texts are cut."""
     words: int = Field(default=10_000, ge=0)
-    """Of the vocabulary at most, the most frequent ones of the training texts."""
+    """Of the vocabulary at most, those that stand in most of the training texts."""
     least: int = Field(default=3, ge=1)
-    """Times that a word of the vocabulary stands in the training texts."""
+    """Training texts that a word of the vocabulary stands in."""
     buckets: int = Field(default=0, ge=0)
     shortest: int = Field(default=3, ge=1)
     longest: int = Field(default=5, ge=1)

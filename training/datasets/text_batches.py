@@ -17,8 +17,11 @@ Tokens = Sequence[str]
 
 
 def settings_of(features: TextFeatures, training: Sequence[Tokens]) -> TextSettings:
-    """A recipe's settings with the vocabulary of the training texts, the most frequent words first."""
-    counts = Counter(token for tokens in training for token in tokens)
+    """A recipe's settings with the vocabulary of the training texts, the words that are in most texts first.
+
+    Texts are counted, not uses: what stands in a few texts alone may be somebody's name.
+    """
+    counts = Counter(token for tokens in training for token in set(tokens))
     # Of two that are equally frequent the first by the alphabet: the same data gives the same vocabulary.
     frequent = sorted(counts, key=lambda token: (-counts[token], token))[: features.words]
     return TextSettings(
