@@ -78,12 +78,14 @@ bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by
 	$(DEV)/bin/python -m benchmarks.camera_loop $(ARGS)
 	$(if $(FACES),$(DEV)/bin/python -m benchmarks.detection --data $(FACES) $(ARGS))
 	$(DEV)/bin/python -m benchmarks.speech_cost $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
+	$(DEV)/bin/python -m benchmarks.text_cost $(if $(TEXT),--data $(TEXT)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
 
 .PHONY: soak
-soak: $(DEV)/.installed ## 10,000 frames, and an hour of sound: memory and cost do not grow, no drift
+soak: $(DEV)/.installed ## 10,000 frames, an hour of sound, 100,000 sentences: memory and cost do not grow, no drift
 	$(DEV)/bin/python -m benchmarks.soak $(ARGS)
 	$(DEV)/bin/python -m benchmarks.speech_soak $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
+	$(DEV)/bin/python -m benchmarks.text_soak $(ARGS)
 
 .PHONY: wheel
 wheel: $(DEV)/.installed ## build dist/*.whl
