@@ -147,10 +147,10 @@ def finish(
     tokens = [tokenise(text) for text in data.texts]
     folds = essays.folds(len(data), recipe.seed)
     words = np.array([count_words(each) for each in tokens])
-    figures = text_traits.measure_traits(held_out.logits_int8, data.targets, folds, names=data.labels)
+    figures = text_traits.measure_traits(held_out.logits_int8, data.targets, names=data.labels)
     temperature = text_figures.fit_temperature(held_out.logits_int8, data.targets)
     cut = {length: held_out.by_length[:, place] for place, length in enumerate(LENGTHS)}
-    rows = text_traits.by_length(cut, held_out.logits_int8, data.targets, folds, words)
+    rows = text_traits.by_length(cut, held_out.logits_int8, data.targets, words)
     scores = text_traits.trait_scores(
         held_out.logits_int8, data.targets, names=data.labels, temperature=temperature, words=words, rows=rows
     )

@@ -9,7 +9,6 @@ from sklearn.metrics import roc_auc_score
 
 from edge.errors import DataError
 from edge.features.words import tokenise
-from training.datasets.essays import folds as deal
 from training.evaluation.intervals import Estimate, wilson
 from training.evaluation.metrics import Floats
 from training.evaluation.text_figures import probabilities_of
@@ -27,7 +26,6 @@ from training.evaluation.text_traits import (
 )
 
 NAMES = ("openness", "neuroticism")
-FOLDS = deal(500, folds=10)
 
 
 def drawn(n: int = 500, *, skill: float = 1.0, seed: int = 0) -> tuple[Floats, Floats]:
@@ -37,18 +35,16 @@ def drawn(n: int = 500, *, skill: float = 1.0, seed: int = 0) -> tuple[Floats, F
     return logits, (rng.random(logits.shape) < probabilities_of(logits)).astype(np.float32)
 
 
-def test_the_majority_is_that_of_the_other_folds() -> None:
-    targets = np.array([[1], [1], [1], [0], [0], [0]], np.float32)
-    folds = (np.array([0, 1]), np.array([2, 3]), np.array([4, 5]))
-    # What is left where a fold goes leans the other way: out of fold, the majority is no better than it can be.
-    assert majority(targets, folds)[:, 0].tolist() == [False, False, False, False, True, True]
+def test_the_majority_is_that_of_all_writers() -> None:
+    targets = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 0]], np.float32)
+    assert majority(targets).tolist() == [[True, False]] * 5
 
 
 def test_figures_of_each_trait() -> None:
     logits, targets = drawn()
     baseline = drawn(seed=5)[0] > 0
-    figures = measure_traits(logits, targets, FOLDS, names=NAMES, baseline=baseline)
-    usual = majority(targets, FOLDS)
+    figures = measure_traits(logits, targets, names=NAMES, baseline=baseline)
+    usual = majority(targets)
     for column, name in enumerate(NAMES):
         found, truth = figures.per_trait[name], targets[:, column] > 0
         right, other = (logits[:, column] > 0) == truth, baseline[:, column] == truth
@@ -71,7 +67,7 @@ def test_figures_of_each_trait() -> None:
 
 
 def test_without_a_baseline_nothing_is_said_of_one() -> None:
-    figures = measure_traits(*drawn(), FOLDS, names=NAMES)
+    figures = measure_traits(*drawn(), names=NAMES)
     assert figures.baseline is None
     assert figures.above_baseline is None
     assert figures.per_trait["openness"].baseline_p is None
@@ -79,10 +75,10 @@ def test_without_a_baseline_nothing_is_said_of_one() -> None:
 
 def test_the_mean_s_interval_knows_that_a_writer_s_traits_go_together() -> None:
     logits, targets = drawn(skill=2)
-    alone = measure_traits(logits[:, :1], targets[:, :1], FOLDS, names=NAMES[:1]).accuracy
-    twice = measure_traits(np.tile(logits[:, :1], 2), np.tile(targets[:, :1], 2), FOLDS, names=NAMES).accuracy
+    alone = measure_traits(logits[:, :1], targets[:, :1], names=NAMES[:1]).accuracy
+    twice = measure_traits(np.tile(logits[:, :1], 2), np.tile(targets[:, :1], 2), names=NAMES).accuracy
     assert twice == alone, "the same trait twice is no more evidence"
-    both = measure_traits(logits, targets, FOLDS, names=NAMES).accuracy
+    both = measure_traits(logits, targets, names=NAMES).accuracy
     assert np.diff(both.interval) < 0.8 * np.diff(alone.interval)
 
 
@@ -133,7 +129,7 @@ def test_accuracy_falls_as_texts_are_cut() -> None:
     words = np.repeat([120, 400], 250)
     noise = np.random.default_rng(9).normal(0, 1, logits.shape)
     cut = {300: logits + noise, 100: logits + 6 * noise, 600: logits}
-    short, long = by_length(cut, logits, targets, FOLDS, words)
+    short, long = by_length(cut, logits, targets, words)
     assert (short.words, short.texts, long.words, long.texts) == (100, 500, 300, 250)
     right = (logits > 0) == (targets > 0)
     assert short.accuracy.value == pytest.approx(np.mean((cut[100] > 0) == (targets > 0)))

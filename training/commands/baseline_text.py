@@ -72,7 +72,7 @@ def _essays(folder: Path, *, progress: bool) -> dict[str, Any]:
     data = essays.read(folder)
     folds = essays.folds(len(data))
     logits = out_of_folds([tokenise(text) for text in data.texts], data.targets, folds, progress=progress)
-    figures = measure_traits(logits, data.targets, folds, names=data.labels)
+    figures = measure_traits(logits, data.targets, names=data.labels)
     return {"folds": len(folds), "cleaning": data.cleaning.as_dict(), **figures.as_dict()}
 
 

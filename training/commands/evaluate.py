@@ -6,13 +6,16 @@ validation/, test/. For a face detector's .tflite file, told by its manifest, DI
 images/; the photographs of the sources that its recipe held out are searched. For a speech model's .tflite file (the
 one in speech-emotion/, its encoder beside it in speech-encoder/), DIR holds the corpora that it was trained on, under
 their public file names; the recordings of the speakers that its recipe held out are scored, by corpus and by sex, age,
-race and ethnicity, and beside CREMA-D's listeners where summaryTable.csv is there.
+race and ethnicity, and beside CREMA-D's listeners where summaryTable.csv is there. For a text emotion model's .tflite
+file, DIR holds GoEmotions (train.tsv, dev.tsv, test.tsv and labels.txt or emotions.txt, packed or not). A traits model
+is measured where it is trained, by folds.
 
 Choose between models on 'validation' (FER-2013's PublicTest), the default. 'test' (PrivateTest) is to be scored once,
 when every choice has been made: whoever looks at it to choose has no test set any more.
 
 --calibrate fits two numbers on validation, whatever the split: the temperature that divides the logits, and the
-confidence below which the answer is 'unsure'. Beside a .tflite file they go into its manifest.
+confidence below which the answer is 'unsure'; for text also the probability from which on each label counts as
+present. Beside a .tflite file they go into its manifest.
 
 examples:
   affect-edge evaluate run1/best.keras --data fer2013/
@@ -20,6 +23,7 @@ examples:
   affect-edge evaluate expression.tflite --data fer2013/ --split test --float best.keras --write-manifest
   affect-edge evaluate face_near.tflite --data photographs/ --float runs/face_near/face_near.keras
   affect-edge evaluate models/speech-emotion/speech.tflite --data speech/ --calibrate --write-manifest
+  affect-edge evaluate models/text-emotion/text.tflite --data goemotions/ --calibrate --write-manifest
 """
 
 from __future__ import annotations
@@ -98,6 +102,15 @@ def run(arguments: argparse.Namespace) -> int:
         return evaluate_speech.run(arguments, _command(arguments))
     if task == "speech-encoder":
         raise ModelError(f"{arguments.model}: half a model; evaluate the one in speech-emotion/ that it belongs to")
+    if task == "text-emotion":
+        from training.commands import evaluate_text
+
+        return evaluate_text.run(arguments, _command(arguments))
+    if task == "traits":
+        raise ModelError(
+            f"{arguments.model}: has learned from all essays, so that none is left to score it on; its figures are "
+            "those of the folds that `affect-edge train` measured it by"
+        )
     from training.datasets.fer2013 import read_faces
     from training.evaluation.predict import open_face_model
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge.inference.manifest import Manifest
 from training.evaluation.speech_card import encoder_lines, size_of, speech_lines
+from training.evaluation.text_card import text_lines
 
 
 def card_path(model: Path) -> Path:
@@ -34,6 +35,8 @@ def _lines(manifest: Manifest) -> Iterator[str]:
         yield from speech_lines(manifest)
     elif manifest.task == "speech-encoder":
         yield from encoder_lines(manifest)
+    elif manifest.task in ("text-emotion", "traits"):
+        yield from text_lines(manifest)
     else:
         yield from _picture_lines(manifest)
 

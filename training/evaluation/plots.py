@@ -99,7 +99,7 @@ def confusion(scored: Scored) -> Figure:
     counts = np.array(scored.figures.confusion)
     support = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(support, 1)
-    figure, axes = _sheet(6.4, 6.0, f"Confusion: {scored.title}")
+    figure, axes = sheet(6.4, 6.0, f"Confusion: {scored.title}")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -123,7 +123,7 @@ def reliability(scored: Scored) -> Figure:
     axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(4, 1))
     for column, (name, temperature) in enumerate((("as trained", 1.0), ("calibrated", scored.temperature))):
         bins = reliability_bins(probabilities_of(scored.logits, temperature), scored.labels)
-        _reliability_bars(axes[0, column], bins)
+        reliability_bars(axes[0, column], bins)
         axes[0, column].set_title(f"{name}, T = {temperature:.2f}: ECE {bins.ece:.3f}", fontweight="normal")
         axes[1, column].bar(bins.edges[:-1], bins.counts, np.diff(bins.edges), align="edge", color=GREY, linewidth=0)
         axes[1, column].set_xlabel("confidence")
@@ -135,7 +135,7 @@ def reliability(scored: Scored) -> Figure:
 
 def roc(scored: Scored) -> Figure:
     """ROC curve of each class against the rest."""
-    figure, axes = _sheet(6.2, 5.6, f"One class against the rest: {scored.title}")
+    figure, axes = sheet(6.2, 5.6, f"One class against the rest: {scored.title}")
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
     for index, name in enumerate(scored.names):
         area = scored.figures.per_class[name].roc_auc
@@ -156,7 +156,7 @@ def roc(scored: Scored) -> Figure:
 def risk_against_coverage(scored: Scored) -> Figure:
     """Error among those answered against the part answered, with the threshold's place marked."""
     curve = risk_coverage(scored.probabilities, scored.labels)
-    figure, axes = _sheet(6.2, 4.4, f"Risk and coverage: {scored.title}")
+    figure, axes = sheet(6.2, 4.4, f"Risk and coverage: {scored.title}")
     axes.plot(curve.coverage, curve.risk, color=BLUE, linewidth=1.8)
     axes.set(xlim=(0, 1.005), ylim=(0, max(0.05, float(curve.risk.max()) * 1.1)))
     axes.set(xlabel=f"part of the {scored.unit} that is answered", ylabel="errors among those answered")
@@ -183,7 +183,7 @@ def risk_against_coverage(scored: Scored) -> Figure:
 def class_bars(scored: Scored) -> Figure:
     """F1 of each class, best first, with precision and recall beside it."""
     ranked = sorted(scored.figures.per_class.items(), key=lambda item: item[1].f1)
-    figure, axes = _sheet(6.4, 3.9, f"Classes: {scored.title}")
+    figure, axes = sheet(6.4, 3.9, f"Classes: {scored.title}")
     rows = np.arange(len(ranked))
     axes.barh(rows, [value.f1 for _, value in ranked], 0.62, color=BLUE, alpha=0.85, label="F1")
     axes.plot([value.precision for _, value in ranked], rows, "|", color=INK, markersize=14, mew=2, label="precision")
@@ -225,14 +225,16 @@ def mistakes(scored: Scored) -> Figure:
     return figure
 
 
-def _sheet(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+def sheet(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+    """A page with one picture; inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title)
     return figure, axes
 
 
-def _reliability_bars(axes: Axes, bins: Bins) -> None:
+def reliability_bars(axes: Axes, bins: Bins) -> None:
+    """Accuracy of each bin of confidence, and its gap to the confidence."""
     filled = bins.counts > 0
     left, width = bins.edges[:-1][filled], np.diff(bins.edges)[filled]
     accuracy, confidence = bins.accuracy[filled], bins.confidence[filled]

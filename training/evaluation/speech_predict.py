@@ -19,6 +19,7 @@ from edge.recognizers.speech_emotion import SpeechRecognizer, encoder_path
 from training.datasets.speech_batches import clip_windows
 from training.datasets.speech_corpora import Clip, read_clips
 from training.datasets.speech_spectra import Cleaning, read_spectra
+from training.evaluation import float_models
 from training.quantize_speech import answer
 from training.recipe_parts import SpeechData
 from training.speech import labels_of, taken
@@ -152,15 +153,5 @@ def open_float_model(path: Path, beside: SpeechModel) -> keras.Model:
     ModelError
         Not a .keras file that can be read, or one with other inputs or outputs than the int8 model's.
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # a zip may break in many ways
-        raise ModelError(f"{path}: not a readable Keras model: {str(error).partition(chr(10))[0]}") from None
-    # A Sequential model saved before it saw an input has neither; others have lists of them.
-    takes, gives = (tuple(getattr(model, key, ()))[1:] for key in ("input_shape", "output_shape"))
-    wanted = (beside.windows, beside.settings.frames, beside.settings.bands), (len(beside.data.labels),)
-    if (takes, gives) != wanted:
-        raise ModelError(f"{path}: takes {takes} and gives {gives}, the int8 model {wanted[0]} and {wanted[1]}")
-    return model
+    takes = beside.windows, beside.settings.frames, beside.settings.bands
+    return float_models.open_float_model(path, takes=takes, gives=(len(beside.data.labels),))

@@ -43,7 +43,7 @@ class TraitFigures:
     roc_auc: float | None
     """Area under the ROC curve; None where every text has the trait, or none."""
     majority: float
-    """Accuracy of what most of the other folds' writers are."""
+    """Accuracy of what most of the writers are, given for all of them."""
     majority_p: float
     """Exact McNemar test beside it: how often equally good answers would differ this much by chance."""
     baseline: float | None
@@ -85,19 +85,18 @@ class LengthFigures:
     """Mean accuracy of the same texts uncut, less this one."""
 
 
-def majority(targets: Floats, folds: Sequence[Integers]) -> Mask:
-    """(n, traits) what most writers of the other folds are, for each fold's texts."""
-    answers = np.zeros(targets.shape, bool)
-    for fold in folds:
-        others = np.delete(targets, fold, axis=0)
-        answers[fold] = others.mean(axis=0) > 0.5
+def majority(targets: Floats) -> Mask:
+    """(n, traits) what most of these writers are, for each of them.
+
+    No fold's training texts know it for sure; taken from them, the majority would be lower, and easier to beat.
+    """
+    answers: Mask = np.broadcast_to(targets.mean(axis=0) > 0.5, targets.shape)
     return answers
 
 
 def measure_traits(
     logits: Floats,
     targets: Floats,
-    folds: Sequence[Integers],
     *,
     names: Sequence[str],
     baseline: Mask | None = None,
@@ -108,8 +107,6 @@ def measure_traits(
     ----------
     logits, targets
         (n, traits).
-    folds
-        Numbers of each fold's texts.
     names
         The traits.
     baseline
@@ -123,7 +120,7 @@ def measure_traits(
     check(logits, targets, labels=len(names))
     truth = targets.astype(bool)
     right = (logits > 0) == truth
-    usual = majority(targets, folds) == truth
+    usual = majority(targets) == truth
     other = None if baseline is None else baseline == truth
     areas = [area(roc_auc_score, truth[:, column], logits[:, column]) for column in range(len(names))]
     known = [area for area in areas if area is not None]
@@ -132,9 +129,9 @@ def measure_traits(
         accuracy=_estimate(right),
         roc_auc=float(np.mean(known)) if known else None,
         majority=float(usual.mean()),
-        above_majority=_difference(right, usual),
+        above_majority=difference(right, usual),
         baseline=None if other is None else float(other.mean()),
-        above_baseline=None if other is None else _difference(right, other),
+        above_baseline=None if other is None else difference(right, other),
         per_trait={
             name: TraitFigures(
                 accuracy=Estimate(float(right[:, each].mean()), wilson(int(right[:, each].sum()), len(right))),
@@ -175,9 +172,7 @@ def bands(probabilities: Floats, targets: Floats, *, count: int = BANDS) -> tupl
     return tuple(_band(low, high, probabilities, targets) for low, high in zip(edges, [*edges[1:], 1.0], strict=True))
 
 
-def by_length(
-    cut: Mapping[int, Floats], whole: Floats, targets: Floats, folds: Sequence[Integers], words: Integers
-) -> tuple[LengthFigures, ...]:
+def by_length(cut: Mapping[int, Floats], whole: Floats, targets: Floats, words: Integers) -> tuple[LengthFigures, ...]:
     """How accuracy falls as texts are cut.
 
     Parameters
@@ -186,13 +181,13 @@ def by_length(
         For each number of words, such as `LENGTHS`, the (n, traits) out-of-fold logits of texts cut to so many.
     whole
         (n, traits) those of whole texts.
-    targets, folds
-        As for `measure_traits`.
+    targets
+        (n, traits)
     words
         (n,) the whole texts' numbers of words; of each length only texts count that have as many.
     """
     truth = targets.astype(bool)
-    usual = majority(targets, folds) == truth
+    usual = majority(targets) == truth
     rows = []
     for length, logits in sorted(cut.items()):
         long = words >= length
@@ -205,7 +200,7 @@ def by_length(
                 words=length,
                 texts=int(long.sum()),
                 accuracy=accuracy,
-                above_majority=_difference(right[long], usual[long]),
+                above_majority=difference(right[long], usual[long]),
                 lost=float(((whole > 0) == truth)[long].mean()) - accuracy.value,
             )
         )
@@ -291,5 +286,6 @@ def _estimate(of_texts: Floats) -> Estimate:
     return Estimate(float(rows.mean()), percentiles(drawn_anew(rows)[:, 0] / len(rows)))
 
 
-def _difference(right: Mask, other: Mask) -> Estimate:
+def difference(right: Mask, other: Mask) -> Estimate:
+    """Mean accuracy of one way less that of another, of right answers (n, traits) each, drawn in pairs."""
     return _estimate(right.astype(np.float64) - other)
