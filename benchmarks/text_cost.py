@@ -44,7 +44,7 @@ from edge.features.words import tokenise
 from edge.inference.catalog import find_model
 from edge.recognizers.text_emotion import TextRecognizer
 from edge.recognizers.text_model import tokens_of
-from edge.recognizers.traits import TraitRecognizer
+from edge.recognizers.traits import TraitRecognizer, Traits
 
 Calls = dict[str, Callable[[int], object]]
 
@@ -95,6 +95,7 @@ def measure(model: Path, traits: Path | None, *, data: Path | None, rounds: int,
             "essays": len(texts.essays),
             "words_an_essay": round(float(np.mean([count_words(essay) for essay in texts.essays]))),
         },
+        "essays_scored": sum(isinstance(scorer.read(essay), Traits) for essay in texts.essays) if scorer else 0,
         "milliseconds": costs,
         "ratios": ratios({name: values["median"] for name, values in costs.items()}),
         "tfidf_absent": absent,
@@ -202,6 +203,8 @@ def _lines(results: measuring.Results) -> Iterator[str]:
     yield ""
     for pair, times in results["ratios"].items():
         yield f"{pair:<44}{times:>10.2f}x"
+    if not results["traits_absent"] and results["essays_scored"] < protocol["essays"]:
+        yield f"only {results['essays_scored']} of the essays get a score; the model is not run for the others"
     for missing in (results["tfidf_absent"], results["traits_absent"]):
         if missing:
             yield missing

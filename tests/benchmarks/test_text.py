@@ -93,6 +93,7 @@ def test_text_cost_compares_sentences_and_essays_with_tfidf(benchmark: Benchmark
     assert figures["models"].keys() == {"text-emotion", "traits"}
     assert figures["protocol"]["rounds"] == 20
     assert 650 <= figures["protocol"]["words_an_essay"] < 672
+    assert figures["essays_scored"] == figures["protocol"]["essays"] == 20
 
 
 def test_without_a_trait_model_the_rest_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from edge.cli import main
 
-COMMANDS = ("analyze", "convert", "doctor", "evaluate", "log", "models", "run", "train", "validate-config")
+COMMANDS = ("analyze", "convert", "doctor", "evaluate", "log", "models", "run", "text", "train", "validate-config")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -142,6 +143,19 @@ def install_trait_model(folder: Path, *, name: str = "traits", least_words: int 
         calibration=Calibration(link="sigmoid"),
         traits=scores,
     )
+
+
+def alter(model: Path, **changes: object) -> None:
+    """Change a manifest's keys, those of its parts written with __ for the dot."""
+    path = model.with_suffix(".json")
+    document = json.loads(path.read_text())
+    for key, value in changes.items():
+        first, _, second = key.partition("__")
+        if second:
+            document[first][second] = value
+        else:
+            document[first] = value
+    path.write_text(json.dumps(document))
 
 
 def _table(settings: TextSettings, labels: tuple[str, ...], words: dict[str, str], step: float) -> FloatArray:

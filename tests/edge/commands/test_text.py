@@ -16,8 +16,7 @@ import pytest
 from edge.cli import main
 from edge.commands import text as command
 from edge.commands.text_output import CANNOT_SAY, printable
-from tests.edge.recognizers.test_text_model import alter
-from tests.edge.text_helpers import BANDS, EMOTIONS, TRAITS
+from tests.edge.text_helpers import BANDS, EMOTIONS, TRAITS, alter
 
 pytestmark = pytest.mark.usefixtures("text_model")
 

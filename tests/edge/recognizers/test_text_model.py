@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ModelError
+from edge.features.token_ids import TextSettings
 from edge.features.words import MOST_CHARACTERS, tokenise
 from edge.inference.interpreter import Interpreter, dequantise, load_interpreter
 from edge.recognizers.text_model import MOST_RUNS, TextModel, says_something, sigmoid, stretches, tokens_of
@@ -23,6 +23,7 @@ from tests.edge.text_helpers import (
     TRAIT_BIAS,
     TRAIT_REPEATS,
     TRAIT_SETTINGS,
+    alter,
     calibration_texts,
     convert_ids,
     emotion_table,
@@ -30,18 +31,6 @@ from tests.edge.text_helpers import (
     small_network,
     trait_table,
 )
-
-
-def alter(model: Path, **changes: object) -> None:
-    path = model.with_suffix(".json")
-    document = json.loads(path.read_text())
-    for key, value in changes.items():
-        first, _, second = key.partition("__")
-        if second:
-            document[first][second] = value
-        else:
-            document[first] = value
-    path.write_text(json.dumps(document))
 
 
 @pytest.fixture
@@ -86,13 +75,10 @@ def test_known_counts_words_and_without_them_the_rest(model: TextModel, tokens: 
 
 def test_without_a_vocabulary_everything_counts_as_known(text_model: Path) -> None:
     """Only pieces of words have numbers then."""
-    table = {"length": 12, "words": [], "buckets": 78, "pieces": 2}
-    alter(text_model, input__text=table, input__shape=[1, 12, 2])
-    with pytest.raises(ModelError, match="shape"):
-        TextModel(text_model, task="text-emotion")
-    found = TextModel.__new__(TextModel)
-    found.settings = type(EMOTION_SETTINGS)(words=(), buckets=78, pieces=2)
-    assert found.known(["Tag"]) == 1.0
+    model = TextModel(text_model, task="text-emotion")
+    assert model.known(["Tag"]) == 0.0
+    model.settings = TextSettings(length=12, buckets=78, pieces=2)
+    assert model.known(["Tag"]) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import pytest
 from edge.errors import ModelError
 from edge.features.words import MOST_CHARACTERS
 from edge.recognizers.traits import OtherLanguage, TooShort, TraitRecognizer, Traits
-from tests.edge.recognizers.test_text_model import alter
-from tests.edge.text_helpers import BANDS, TRAIT_SETTINGS, TRAITS, install_trait_model
+from tests.edge.text_helpers import BANDS, TRAITS, alter, install_trait_model
 
 TEXT = "I read music and art today, and my friends went to the party. It is a dream of music and I am nervous."
 """23 words: 4 for openness, 2 for extraversion, 1 for neuroticism; its 26 tokens make a run of 20 and one of 6."""
@@ -85,7 +84,3 @@ def test_a_model_that_was_not_measured_is_refused(trait_model: Path) -> None:
 def test_another_model_is_refused(text_model: Path) -> None:
     with pytest.raises(ModelError, match="made for the task 'text-emotion', not for 'traits'"):
         TraitRecognizer(text_model)
-
-
-def test_the_tiny_model_has_pieces() -> None:
-    assert TRAIT_SETTINGS.pieces > 1
