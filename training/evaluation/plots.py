@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,6 @@ class Scored:
 
 def write_plots(scored: Scored, directory: Path) -> list[Path]:
     """Draw every picture into `directory`, which is made if need be, and return the files' paths."""
-    directory.mkdir(parents=True, exist_ok=True)
     drawings = {
         "confusion": confusion,
         "reliability": reliability,
@@ -84,14 +83,9 @@ def write_plots(scored: Scored, directory: Path) -> list[Path]:
     }
     if scored.images is not None:
         drawings["mistakes"] = mistakes
-    written = []
-    for name, draw in drawings.items():
-        path = directory / f"{name}.png"
-        with rc_context(STYLE):
-            figure = draw(scored)
-            figure.savefig(path)
-        written.append(path)
-    return written
+    with rc_context(STYLE):
+        figures = {name: draw(scored) for name, draw in drawings.items()}
+    return save_figures(figures, directory)
 
 
 def confusion(scored: Scored) -> Figure:
@@ -223,6 +217,18 @@ def mistakes(scored: Scored) -> Figure:
             pad=3,
         )
     return figure
+
+
+def save_figures(figures: Mapping[str, Figure], directory: Path) -> list[Path]:
+    """Write pictures into `directory`, which is made if need be, as <name>.png; returns the files' paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in figures.items():
+        path = directory / f"{name}.png"
+        with rc_context(STYLE):
+            figure.savefig(path)
+        written.append(path)
+    return written
 
 
 def sheet(width: float, height: float, title: str) -> tuple[Figure, Axes]:

@@ -15,7 +15,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from training.evaluation import metrics, plots
 from training.evaluation.metrics import Floats
-from training.evaluation.plots import BLUE, CLASS_COLOURS, GREY, INK, RED, STYLE, reliability_bars, sheet
+from training.evaluation.plots import BLUE, CLASS_COLOURS, GREY, INK, RED, STYLE, reliability_bars, save_figures, sheet
 from training.evaluation.text_figures import TextFigures, probabilities_of, top_bins
 from training.evaluation.text_report import LengthRow
 from training.evaluation.text_traits import LengthFigures, TraitsFigures
@@ -48,7 +48,7 @@ def write_text_plots(scored: ScoredTexts, directory: Path) -> list[Path]:
         "labels": label_bars(scored),
         "lengths": length_points(scored),
     }
-    return _save(drawings, directory)
+    return save_figures(drawings, directory)
 
 
 def write_trait_plots(
@@ -73,7 +73,7 @@ def write_trait_plots(
         "roc": trait_roc(figures, logits, targets, title=title),
         "words": trait_lengths(rows, title=title),
     }
-    return _save(drawings, directory)
+    return save_figures(drawings, directory)
 
 
 def confusion(scored: ScoredTexts) -> Figure:
@@ -213,14 +213,3 @@ def _points(axes: Axes, places: Floats | metrics.Integers, values: Sequence[tupl
         axes.plot(place, value, "o", color=BLUE, markersize=6)
     axes.margins(x=0.08)
     axes.grid(visible=False, axis="x")
-
-
-def _save(drawings: dict[str, Figure], directory: Path) -> list[Path]:
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, figure in drawings.items():
-        path = directory / f"{name}.png"
-        with rc_context(STYLE):
-            figure.savefig(path)
-        written.append(path)
-    return written
