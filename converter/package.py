@@ -36,6 +36,7 @@ def write_package(
     name: str,
     task: Task,
     labels: Sequence[str] = (),
+    ratings: Sequence[str] = (),
     version: str,
     quantization: Mapping[str, Any],
     parameters: int | None = None,
@@ -56,6 +57,8 @@ def write_package(
         The .tflite file, from `converter.export`.
     labels
         In the order of the model's outputs; a face detector needs none.
+    ratings
+        What a text emotion model's outputs behind those of its labels rate.
     quantization
         Method, calibration count, agreement and so on; the versions of the packages are added.
     takes
@@ -92,6 +95,7 @@ def write_package(
             name=name,
             task=task,
             labels=tuple(labels),
+            ratings=tuple(ratings),
             version=version,
             takes=takes or (ImageInput, {"pixel_range": pixel_range}),
             calibration=calibration or Calibration(),

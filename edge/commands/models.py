@@ -93,6 +93,8 @@ def _describe(model: InstalledModel, manifest: Manifest) -> None:
     print(f"  input     {_input(manifest)}")
     if manifest.labels:
         print(f"  labels    {', '.join(manifest.labels)}")
+    if manifest.ratings:
+        print(f"  rates     {', '.join(manifest.ratings)} (1 to 5)")
     if manifest.detection:
         print(f"  finds     faces with a score from {manifest.detection.threshold:g}")
     if manifest.traits:

@@ -79,7 +79,11 @@ class Output(ABC):
             if place.parts > 1 and self._found:
                 means = np.mean([emotion.probabilities for emotion in self._found], axis=0)
                 counts = Counter(emotion.label for emotion in self._found)
-                self._print_mean(place, dict(zip(self.labels, means.tolist(), strict=True)), counts)
+                ratings = {
+                    name: float(np.mean([emotion.ratings[name] for emotion in self._found]))
+                    for name in self._found[0].ratings
+                }
+                self._print_mean(place, dict(zip(self.labels, means.tolist(), strict=True)), counts, ratings)
             self._found.clear()
 
     @abstractmethod
@@ -96,7 +100,9 @@ class Output(ABC):
     def _print_emotion(self, place: Place, text: str, found: TextEmotion | None, weights: Weights) -> None: ...
 
     @abstractmethod
-    def _print_mean(self, place: Place, means: Mapping[str, float], counts: Counter[str]) -> None: ...
+    def _print_mean(
+        self, place: Place, means: Mapping[str, float], counts: Counter[str], ratings: Mapping[str, float]
+    ) -> None: ...
 
     def _probabilities(self, found: TextEmotion) -> dict[str, float]:
         return dict(zip(self.labels, found.probabilities.tolist(), strict=True))
@@ -134,6 +140,7 @@ class JsonOutput(Output):
             "confidence": round(found.confidence, 4) if found else None,
             "probabilities": _rounded(self._probabilities(found)) if found else None,
             "present": list(found.present) if found else [],
+            "ratings": _rounded(found.ratings) if found else {},
             "words": found.words if found else 0,
             "known": round(found.known, 4) if found else None,
         }
@@ -143,7 +150,9 @@ class JsonOutput(Output):
             document["text"] = text
         _print_json(document)
 
-    def _print_mean(self, place: Place, means: Mapping[str, float], counts: Counter[str]) -> None:
+    def _print_mean(
+        self, place: Place, means: Mapping[str, float], counts: Counter[str], ratings: Mapping[str, float]
+    ) -> None:
         _print_json(
             {
                 "source": place.source,
@@ -151,6 +160,7 @@ class JsonOutput(Output):
                 "parts": place.parts,
                 "read": counts.total(),
                 "mean": _rounded(means),
+                "ratings": _rounded(ratings),
                 "labels": dict(counts.most_common()),
             }
         )
@@ -192,14 +202,16 @@ class WordOutput(Output):
         others = ", ".join(label for label in found.present if label != found.label)
         joined = f", {'also' if found.label in found.present else 'perhaps'} {others}" if others else ""
         detail = _likely(self._probabilities(found)) if found.familiar else _foreign(found.known)
-        _say(f"{where}: {found.label}{joined} ({detail}){shown}")
+        _say(f"{where}: {found.label}{joined} ({detail}){_rated(found.ratings)}{shown}")
         for label in _told(found) if self.words else ():
             if told := ", ".join(f"{weight.word} {weight.change:+.2f}" for weight in weights[label]):
                 _say(f"  {label}: {told}")
 
-    def _print_mean(self, place: Place, means: Mapping[str, float], counts: Counter[str]) -> None:
+    def _print_mean(
+        self, place: Place, means: Mapping[str, float], counts: Counter[str], ratings: Mapping[str, float]
+    ) -> None:
         named = ", ".join(f"{label} {count}" for label, count in counts.most_common())
-        _say(f"{place}: mean of {counts.total()} parts: {_likely(means)}; named: {named}")
+        _say(f"{place}: mean of {counts.total()} parts: {_likely(means)}{_rated(ratings)}; named: {named}")
 
 
 def printable(text: str, most: int = SHOWN_CHARACTERS) -> str:
@@ -228,6 +240,11 @@ def _told(found: TextEmotion | None) -> tuple[str, ...]:
 def _likely(probabilities: Mapping[str, float]) -> str:
     first = sorted(probabilities.items(), key=lambda item: item[1], reverse=True)[:3]
     return ", ".join(f"{label} {probability:.0%}" for label, probability in first)
+
+
+def _rated(ratings: Mapping[str, float]) -> str:
+    told = ", ".join(f"{name} {rating:.1f}" for name, rating in ratings.items())
+    return f"; {told} (1 to 5)" if told else ""
 
 
 def _foreign(known: float) -> str:
@@ -266,5 +283,5 @@ def _weights_document(weights: Sequence[Weight]) -> list[dict[str, Any]]:
     return [{"word": weight.word, "change": round(weight.change, 4)} for weight in weights]
 
 
-def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
-    return {label: round(probability, 4) for label, probability in probabilities.items()}
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(number, 4) for name, number in numbers.items()}

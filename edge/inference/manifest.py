@@ -83,6 +83,9 @@ class Manifest(BaseModel):
     labels: tuple[str, ...] = ()
     """In the order of the model's outputs; face detectors and speech encoders have none."""
     input: AnyInput
+    ratings: tuple[str, ...] = ()
+    """For text emotion models only: what the outputs behind the labels' rate on a scale from 1 to 5, of which an output
+    tells the distance to 3."""
     output: TensorSpec
     """Logits, one per label; or a face detector's numbers, (1, cells, 15); or a speech encoder's embedding, (1, n)."""
     calibration: Calibration = Calibration()
@@ -115,6 +118,8 @@ class Manifest(BaseModel):
                 raise ValueError(f"{end}.dtype: only a text model's input is int32")
         if self.traits is not None and self.task != "traits":
             raise ValueError(f"traits: the task '{self.task}' has no use for it")
+        if self.ratings and self.task != "text-emotion":
+            raise ValueError(f"ratings: the task '{self.task}' has no use for them")
         self._check_calibration(link="sigmoid" if kind is TextInput else "softmax")
         if self.task == "face-detection":
             self._check_detector()
@@ -163,9 +168,12 @@ class Manifest(BaseModel):
             raise ValueError(f"labels: the task '{self.task}' needs at least 2, not {len(self.labels)}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels: a label stands twice")
-        if self.output.shape != (1, len(self.labels)):
+        if len({*self.labels, *self.ratings}) != len(self.labels) + len(self.ratings):
+            raise ValueError("ratings: a name stands twice, or is a label's")
+        if self.output.shape != (1, len(self.labels) + len(self.ratings)):
             outputs = "x".join(str(side) for side in self.output.shape[1:])
-            raise ValueError(f"output.shape: {len(self.labels)} labels for {outputs} outputs")
+            named = f"{len(self.labels)} labels" + (f" and {len(self.ratings)} ratings" if self.ratings else "")
+            raise ValueError(f"output.shape: {named} for {outputs} outputs")
 
     def _check_encoder(self) -> None:
         assert isinstance(self.input, SpeechInput)

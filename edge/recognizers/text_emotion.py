@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,8 @@ class TextEmotion:
     """Without punctuation, numbers and symbols."""
     known: float
     """Share of the words in the vocabulary, 0 to 1; of the other tokens where there is no word."""
+    ratings: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """1 to 5, such as those of valence, arousal and dominance, of a model that has them; none in another language."""
 
     @property
     def familiar(self) -> bool:
@@ -89,7 +91,8 @@ class TextRecognizer:
         tokens = tokenise(text)[: self.length]
         if not any(map(says_something, tokens)):
             return None
-        probabilities = sigmoid(self._model.logits(tokens))
+        logits, ratings = self._model.answer(tokens)
+        probabilities = sigmoid(logits)
         order = np.argsort(-probabilities, kind="stable")
         confidence, known = float(probabilities[order[0]]), self._model.known(tokens)
         present = [self.labels[place] for place in order if probabilities[place] >= self._thresholds[place]]
@@ -101,6 +104,7 @@ class TextRecognizer:
             present=tuple(present) if known >= FAMILIAR else (),
             words=sum(map(is_word, tokens)),
             known=known,
+            ratings=ratings if known >= FAMILIAR else {},
         )
 
     def parts(self, text: str) -> list[str]:

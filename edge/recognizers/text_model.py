@@ -21,6 +21,9 @@ from edge.inference.manifest import Task
 Logits = npt.NDArray[np.float32]
 """(labels,) float32, divided by the temperature."""
 
+RATING_MIDDLE: Final = 3.0
+"""Of the scale from 1 to 5; a rating's output is the distance to it."""
+
 FAMILIAR: Final = 0.5
 """Share of a text's words that the vocabulary must have; below, it is another language, and no answer would mean
 anything."""
@@ -69,7 +72,14 @@ class TextModel:
 
     def logits(self, tokens: Sequence[str]) -> Logits:
         """The model's answer to the first `settings.length` tokens."""
-        return self._answer(self._ids(tokens))
+        return self.answer(tokens)[0]
+
+    def answer(self, tokens: Sequence[str]) -> tuple[Logits, dict[str, float]]:
+        """The logits, and what the manifest's ratings come to on their scale, 1 to 5; none for most models."""
+        outputs = self._answer(self._ids(tokens))
+        labels = len(self.manifest.labels)
+        ratings = np.clip(RATING_MIDDLE + outputs[labels:], 1, 5)
+        return outputs[:labels] / self._temperature, dict(zip(self.manifest.ratings, ratings.tolist(), strict=True))
 
     def known(self, tokens: Sequence[str]) -> float:
         """Share of the words in the vocabulary, 0 to 1; of the other tokens where there is no word.
@@ -113,10 +123,8 @@ class TextModel:
             for place, label in enumerate(self.manifest.labels)
         }
 
-    def _answer(self, ids: npt.NDArray[np.int32]) -> Logits:
-        stored = self._interpreter.run(ids[None])[0]
-        logits: Logits = dequantise(stored, self._interpreter.output) / self._temperature
-        return logits
+    def _answer(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        return dequantise(self._interpreter.run(ids[None])[0], self._interpreter.output)
 
     def _check(self, model: Path) -> None:
         empty = np.zeros((self.settings.length, self.settings.pieces), np.int32)

@@ -123,6 +123,13 @@ def test_a_text_model_s_manifest_gives_its_front_end(tmp_path: Path) -> None:
         _ = read_manifest(write(tmp_path, EXPRESSION)).text_input
 
 
+def test_a_text_model_may_rate_too(tmp_path: Path) -> None:
+    document = changed(TEXT, ratings=["valence", "arousal"], output__shape=[1, 5])
+    manifest = read_manifest(write(tmp_path, document))
+    assert (manifest.labels, manifest.ratings) == (("happy", "sad", "neutral"), ("valence", "arousal"))
+    assert read_manifest(write(tmp_path, TEXT)).ratings == ()
+
+
 def test_a_trait_s_score_falls_in_one_band(tmp_path: Path) -> None:
     manifest = read_manifest(write(tmp_path, TRAITS))
     assert manifest.traits is not None
@@ -161,6 +168,11 @@ def test_a_trait_model_that_was_not_measured_yet_is_read(tmp_path: Path) -> None
         (changed(TEXT, calibration__thresholds=[0.5]), "calibration.thresholds: 1 for 3 labels"),
         (changed(TEXT, calibration__thresholds=[0.5, 1.5, 0.5]), "calibration.thresholds.1: Input should be less"),
         (changed(TEXT, output__shape=[1, 2]), "output.shape: 3 labels for 2 outputs"),
+        (changed(TEXT, ratings=["valence"]), "output.shape: 3 labels and 1 ratings for 3 outputs"),
+        (changed(TEXT, ratings=["calm", "calm"]), "ratings: a name stands twice, or is a label's"),
+        (changed(TEXT, ratings=["sad"], output__shape=[1, 4]), "ratings: a name stands twice, or is a label's"),
+        (changed(TRAITS, ratings=["valence"]), "ratings: the task 'traits' has no use for them"),
+        (changed(EXPRESSION, ratings=["valence"]), "ratings: the task 'expression' has no use for them"),
         (changed(TEXT, traits=TRAITS["traits"]), "traits: the task 'text-emotion' has no use for it"),
         (
             changed(TRAITS, traits__bands={"calm": [band(0.0, 1.0)]}),
