@@ -19,14 +19,18 @@ from tqdm import tqdm
 from edge.errors import DataError
 from edge.features.token_ids import TokenIds
 from edge.features.words import tokenise
-from edge.inference.manifest import Calibration
+from edge.inference.manifest import Calibration, manifest_path, read_manifest
 from edge.recognizers.text_model import TextModel
 from training.architectures.text_net import build_text_net
+from training.baselines import tfidf
 from training.datasets import essays
 from training.datasets.text_batches import FloatArray, TextBatches, Tokens, runs_of, settings_of
 from training.datasets.text_set import TextSet
 from training.evaluation import text_figures, text_traits
-from training.evaluation.text_traits import LENGTHS, TraitsFigures, count_words, first_words
+from training.evaluation.card import card_path, render_card
+from training.evaluation.text_plots import write_trait_plots
+from training.evaluation.text_traits import LENGTHS, count_words, first_words
+from training.evaluation.traits_report import SPLIT, TraitsReport, report_traits
 from training.fit import Progress, fit, save_float
 from training.linear_text import as_network, train_linear
 from training.losses import binary_cross_entropy
@@ -132,10 +136,11 @@ def finish(
     *,
     vectors: Path | None = None,
     progress: bool,
-) -> tuple[Path, TraitsFigures]:
-    """Train the model that ships on all essays but those of the first fold, which choose among epochs, and write it.
+) -> tuple[Path, TraitsReport]:
+    """Train the model that ships on all essays but those of the first fold, which choose, and write it with its card.
 
     Its manifest says what its scores are worth: that comes from the ten models of `measure`, trained in the same way.
+    Pictures of it are drawn into the run's folder.
 
     Raises
     ------
@@ -147,8 +152,7 @@ def finish(
     tokens = [tokenise(text) for text in data.texts]
     folds = essays.folds(len(data), recipe.seed)
     words = np.array([count_words(each) for each in tokens])
-    figures = text_traits.measure_traits(held_out.logits_int8, data.targets, names=data.labels)
-    temperature = text_figures.fit_temperature(held_out.logits_int8, data.targets)
+    temperature = round(text_figures.fit_temperature(held_out.logits_int8, data.targets), 5)
     cut = {length: held_out.by_length[:, place] for place, length in enumerate(LENGTHS)}
     rows = text_traits.by_length(cut, held_out.logits_int8, data.targets, words)
     scores = text_traits.trait_scores(
@@ -167,7 +171,7 @@ def finish(
         labels=data.labels,
         calibration=Calibration(
             link="sigmoid",
-            temperature=round(temperature, 5),
+            temperature=temperature,
             thresholds=(0.5,) * len(data.labels),
             fitted_on=f"{len(data)} essays, each answered by a model that was not trained on it",
         ),
@@ -175,7 +179,40 @@ def finish(
         limits=LIMITS,
         traits=scores,
     )
-    return path, figures
+    report = report_traits(
+        data,
+        folds,
+        held_out.logits_int8,
+        held_out.logits,
+        baseline=_usual_answers(data, tokens, folds, out, progress=progress),
+        temperature=temperature,
+        lengths=rows,
+        protocol={"command": f"affect-edge train {recipe.name} --data DIR", "seed": recipe.seed},
+    )
+    manifest = read_manifest(manifest_path(path)).model_copy(update={"evaluation": {SPLIT: report.entry()}})
+    manifest.write(manifest_path(path))
+    card_path(path).write_text(render_card(manifest), encoding="utf-8")
+    write_trait_plots(
+        report.figures, rows, held_out.logits_int8, data.targets, out, title=f"{path.name}, out of {len(folds)} folds"
+    )
+    return path, report
+
+
+def _usual_answers(
+    data: TextSet, tokens: Sequence[Tokens], folds: Sequence[npt.NDArray[np.int64]], out: Path, *, progress: bool
+) -> npt.NDArray[np.bool_]:
+    """What TF-IDF with logistic regression says in the same folds; kept in the run's folder, for it takes minutes."""
+    kept = out / "baseline.npy"
+    if not kept.is_file():
+        answers = tfidf.out_of_folds(tokens, data.targets, folds, progress=progress) > 0
+        partial = out / "baseline.partial.npy"
+        np.save(partial, answers)
+        partial.replace(kept)
+    try:
+        found = np.load(kept, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{kept}: damaged ({type(error).__name__}); delete it to score the baseline again") from None
+    return np.asarray(found, bool)
 
 
 def train_float(

@@ -158,9 +158,9 @@ def _train_traits(
     print(f"{len(data)} essays: ten folds, then the model itself")
     with _writing(out):
         held_out = traits.measure(recipe, data, out, vectors=vectors, progress=progress)
-        path, figures = traits.finish(recipe, data, held_out, out, models, vectors=vectors, progress=progress)
-    print(f"{path}: {path.stat().st_size} bytes; out of folds, the mean accuracy is {figures.accuracy.value:.4f}")
-    print(f"the majority's is {figures.majority:.4f}")
+        path, report = traits.finish(recipe, data, held_out, out, models, vectors=vectors, progress=progress)
+    print(report.as_text())
+    print(f"{path}: {path.stat().st_size} bytes")
     return 0
 
 
