@@ -71,8 +71,12 @@ _TOKEN: Final = re.compile(
     re.VERBOSE,
 )
 
-SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?…])[\"')\]]*\s+|[\r\n]+|(?<=[。！？])")
-"""Between two sentences."""
+# Up to a mark that ends it, with the quotes and brackets that it closes and the emoticons and emoji behind.
+_SENTENCE: Final = re.compile(
+    r"""\S.*?(?:[.!?…]+["')\]”’»]*(?:\s+[^\w\s\x00-\x1f\x7f]+(?=\s|$))*(?=\s|$)|[。！？]|$)""",
+)
+
+_LINE_ENDS: Final = re.compile(r"[\r\n\u2028\u2029]+")
 
 
 def normalise(text: str) -> str:
@@ -92,7 +96,7 @@ def tokenise(text: str) -> list[str]:
     """The tokens of a text, normalised.
 
     Addresses are '<url>', numbers '<number>', users and topics lose their mark; a symbol is its Unicode name between
-    colons, such as ':red_heart:'; runs of ! and ? are kept to three.
+    colons, such as ':thumbs_up_sign:'; runs of ! and ? are kept to three.
     """
     tokens = []
     for found in _TOKEN.finditer(normalise(text)):
@@ -120,7 +124,7 @@ def is_word(token: str) -> bool:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a text, trimmed, without empty ones: cut at ends of lines and behind . ! ? and the like."""
-    return [part.strip() for part in SENTENCE_ENDS.split(text) if part.strip()]
+    return [found.group().rstrip() for line in _LINE_ENDS.split(text) for found in _SENTENCE.finditer(line)]
 
 
 def _written_out(found: re.Match[str]) -> str:
