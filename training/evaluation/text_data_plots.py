@@ -44,7 +44,7 @@ def classes(name: str, splits: Mapping[str, Overview]) -> Figure:
     axes.set_xlabel("share of the texts with the label; some have several")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.grid(visible=False, axis="y")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=len(splits))
     return figure
 
 
@@ -82,7 +82,7 @@ def lengths(name: str, splits: Mapping[str, Overview]) -> Figure:
         )
     axes.set(xlabel="tokens; longer texts stand in the last step", ylabel="share of the texts")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside lower center", ncols=len(splits), fontsize=8)
     return figure
 
 
