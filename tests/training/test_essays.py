@@ -61,7 +61,7 @@ def test_one_table_is_wanted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("cNEU", "NEU", "line 1: no column 'cNEU' among #authid, text, cext, neu"),
+        ("cNEU", "NEU", "line 1: no column 'cNEU' among #authid, text, cext, neu, .*is it another file"),
         ("n,y,y,n,y", "n,y,y,n,maybe", "line 4: cOPN is 'maybe' where y or n, or 1 or 0, are due"),
         ("so it goes", " ", "line 4: no text"),
         ("n,y,y,n,y", "n,y,y", "line 4: 5 columns where 7 are due"),

@@ -120,7 +120,7 @@ def test_the_temperature_is_found(scale: float) -> None:
         assert after.brier < before.brier
 
 
-@pytest.mark.parametrize(("sign", "message"), [(1, "all are right"), (-1, "no better than one half")])
+@pytest.mark.parametrize(("sign", "message"), [(1, "all are right"), (-1, "no better than chance")])
 def test_a_temperature_that_does_not_exist_is_told(sign: int, message: str) -> None:
     _, targets = drawn(50)
     with pytest.raises(DataError, match=message):

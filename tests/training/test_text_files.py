@@ -70,10 +70,16 @@ def test_a_table_s_columns_are_found_by_any_of_their_names(tmp_path: Path) -> No
     ]
 
 
+def test_of_a_table_without_a_header_no_text_is_shown(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", '1,"Dear diary, today I met somebody whom I shall not name",0\n')
+    with pytest.raises(DataError, match="among 1, 0; is it another file"):
+        list(table_rows(path, COLUMNS))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "line 1: no column 'id' among nothing"),
+        ("", "line 1: no column 'id' among no names of columns"),
         ("id,words\n1,a\n", "line 1: no column 'text' among id, words"),
         ("id,text\n", "no row below the header"),
         ("id,text\n1,a\n2\n", "line 3: 1 columns where 2 are due"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge.errors import DataError
 from training.datasets.text_set import Cleaning, TextSet, untouched, without_doubles, without_leaks
 
 
@@ -26,6 +27,11 @@ def test_what_a_model_sees_alike_in_what_is_held_out_is_dropped() -> None:
     assert kept.targets.tolist() == [[1], [1]]
     assert kept.cleaning == Cleaning(read=6, leaked=4, doubles=0, kept=2)
     assert kept.cleaning.as_dict() == {"read": 6, "leaked": 4, "doubles": 0, "kept": 2}
+
+
+def test_training_texts_that_are_all_held_out_are_refused() -> None:
+    with pytest.raises(DataError, match="all 2 training texts stand in validation or test too; is one file a copy"):
+        without_leaks(texts("a", "b"), [texts("b"), texts("A")])
 
 
 def test_the_first_of_equal_texts_stays() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import DataError
-from training.datasets.text_files import find_files, table_rows
+from training.datasets.text_files import MEND, find_files, table_rows
 from training.datasets.text_set import TextSet, untouched, without_leaks
 
 TERMS = "EmoBank (Buechel and Hahn 2017; CC BY-SA 4.0)"
@@ -54,7 +54,9 @@ def read(folder: Path) -> dict[str, TextSet]:
     for line, row in table_rows(path, _COLUMNS):
         split = _SPLITS.get(row["split"].strip())
         if split is None:
-            raise DataError(f"{path}: line {line}: the split '{row['split'][:20]}' is none of {', '.join(_SPLITS)}")
+            raise DataError(
+                f"{path}: line {line}: the split '{row['split'][:20]}' is none of {', '.join(_SPLITS)}; {MEND}"
+            )
         ratings = [_rating(row[label], _COLUMNS[label][0], f"{path}: line {line}") for label in LABELS]
         if row["text"].strip():
             rows[split].append((row["text"], row["id"], ratings))
@@ -82,5 +84,5 @@ def _rating(cell: str, column: str, place: str) -> float:
     except ValueError:
         rating = float("nan")
     if not 1 <= rating <= 5:
-        raise DataError(f"{place}: {column} is '{cell[:20]}' where a rating from 1 to 5 is due")
+        raise DataError(f"{place}: {column} is '{cell[:20]}' where a rating from 1 to 5 is due; {MEND}")
     return rating

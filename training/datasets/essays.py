@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
-from training.datasets.text_files import find_files, table_rows
+from training.datasets.text_files import MEND, find_files, table_rows
 from training.datasets.text_set import TextSet, untouched, without_doubles
 
 TERMS = "Essays (Pennebaker and King 1999; no licence stated, research use: the texts are never published)"
@@ -59,7 +59,7 @@ def read(folder: Path) -> TextSet:
     # The file that goes round is older than UTF-8's spread.
     for line, row in table_rows(path, _COLUMNS, fallback="cp1252"):
         if not row["text"].strip():
-            raise DataError(f"{path}: line {line}: no text; damaged: fetch the file again")
+            raise DataError(f"{path}: line {line}: no text; {MEND}")
         texts.append(row["text"])
         ids.append(row["id"])
         targets.append([_answer(row[label], _COLUMNS[label][0], f"{path}: line {line}") for label in LABELS])
@@ -97,5 +97,5 @@ def folds(n: int, seed: int = 1, folds: int = 10) -> tuple[npt.NDArray[np.int64]
 def _answer(cell: str, column: str, place: str) -> float:
     answer = _ANSWERS.get(cell.strip().lower())
     if answer is None:
-        raise DataError(f"{place}: {column} is '{cell[:20]}' where y or n, or 1 or 0, are due")
+        raise DataError(f"{place}: {column} is '{cell[:20]}' where y or n, or 1 or 0, are due; {MEND}")
     return answer

@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.errors import DataError
 from training.datasets.fer2013 import LABELS
-from training.datasets.text_files import find_files, lines
+from training.datasets.text_files import MEND, find_files, lines
 from training.datasets.text_set import TextSet, untouched, without_leaks
 
 TERMS = "GoEmotions (Demszky et al. 2020; Apache-2.0)"
@@ -127,13 +127,10 @@ def _read_split(path: Path, as_column: list[int], columns: tuple[str, ...]) -> T
         # No csv: a quotation mark in a comment is just that.
         cells = row.split("\t")
         if len(cells) != 3:
-            raise DataError(
-                f"{path}: line {line}: {len(cells)} columns where text, labels and id are due; cut short or damaged: "
-                "fetch it again"
-            )
+            raise DataError(f"{path}: line {line}: {len(cells)} columns where text, labels and id are due; {MEND}")
         text, own, name = cells
         if not text.strip():
-            raise DataError(f"{path}: line {line}: no text; damaged: fetch the file again")
+            raise DataError(f"{path}: line {line}: no text; {MEND}")
         texts.append(text)
         ids.append(name)
         numbers.append(_numbers(own, as_column, f"{path}: line {line}"))
@@ -152,6 +149,7 @@ def _numbers(cell: str, as_column: list[int], place: str) -> list[int]:
         numbers = [-1]
     if not all(0 <= number < len(as_column) for number in numbers):
         raise DataError(
-            f"{place}: the labels '{cell[:20]}' are not numbers from 0 to {len(as_column) - 1} with commas between"
+            f"{place}: the labels '{cell[:20]}' are not numbers from 0 to {len(as_column) - 1} with commas between; "
+            f"{MEND}"
         )
     return [as_column[number] for number in numbers]

@@ -15,6 +15,9 @@ from edge.errors import DataError
 PACKED = ("", ".xz", ".gz")
 """Behind a file's own suffix: as it is, or packed."""
 
+MEND = "mend the row or fetch the file again"
+"""What to do where a row is damaged."""
+
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -57,7 +60,7 @@ def lines(path: Path, *, fallback: str | None = None) -> Iterator[tuple[int, str
                     text = raw.decode("utf-8")
                 except UnicodeDecodeError:
                     if fallback is None:
-                        raise DataError(f"{path}: line {number}: not UTF-8; is the file damaged?") from None
+                        raise DataError(f"{path}: line {number}: not UTF-8; {MEND}") from None
                     text = raw.decode(fallback, errors="replace")
                 yield number, (text.lstrip(_BYTE_ORDER_MARK) if number == 1 else text).rstrip("\r\n")
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
@@ -93,7 +96,12 @@ def table_rows(
         for name, titles in columns.items():
             place = next((header.index(title.lower()) for title in titles if title.lower() in header), None)
             if place is None:
-                raise DataError(f"{path}: line 1: no column '{titles[0]}' among {', '.join(header)[:100] or 'nothing'}")
+                # A file without a header begins with somebody's text, which no error shows.
+                names = ", ".join(name for name in header if name and len(name) < 20 and " " not in name)
+                raise DataError(
+                    f"{path}: line 1: no column '{titles[0]}' among {names or 'no names of columns'}; is it another "
+                    "file?"
+                )
             places[name] = place
         empty = True
         for row in reader:
@@ -101,13 +109,12 @@ def table_rows(
                 continue
             if len(row) < len(header):
                 raise DataError(
-                    f"{path}: line {reader.line_num}: {len(row)} columns where {len(header)} are due; cut short or "
-                    "damaged: fetch it again"
+                    f"{path}: line {reader.line_num}: {len(row)} columns where {len(header)} are due; {MEND}"
                 )
             empty = False
             yield reader.line_num, {name: row[place] for name, place in places.items()}
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: not a row of a csv file: {error}") from None
+        raise DataError(f"{path}: line {reader.line_num}: not a row of a csv file: {error}; {MEND}") from None
     if empty:
         raise DataError(f"{path}: no row below the header; cut short: fetch it again")
 

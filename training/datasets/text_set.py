@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import DataError
 from edge.features.words import tokenise
 
 FloatArray = npt.NDArray[np.float32]
@@ -78,9 +79,19 @@ def token_keys(texts: Iterable[str]) -> list[str]:
 
 
 def without_leaks(training: TextSet, held_out: Sequence[TextSet]) -> TextSet:
-    """The training texts whose tokens equal none of those that are held out; the dropped ones are counted."""
+    """The training texts whose tokens equal none of those that are held out; the dropped ones are counted.
+
+    Raises
+    ------
+    DataError
+        None is left.
+    """
     held = {key for each in held_out for key in token_keys(each.texts)}
     keep = np.array([key not in held for key in token_keys(training.texts)], bool)
+    if not keep.any():
+        raise DataError(
+            f"all {len(keep)} training texts stand in validation or test too; is one file a copy of another?"
+        )
     kept = training.take(keep)
     cleaning = replace(training.cleaning, leaked=int((~keep).sum()), kept=len(kept))
     return replace(kept, cleaning=cleaning)

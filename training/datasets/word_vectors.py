@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import DataError
-from training.datasets.text_files import lines
+from training.datasets.text_files import MEND, lines
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -76,7 +76,7 @@ def read(path: Path, words: Collection[str] | None = None) -> WordVectors:
         except ValueError:
             vector = np.array([np.nan], np.float32)
         if not np.isfinite(vector).all():
-            raise DataError(f"{path}: line {number}: not {size} numbers behind a word; damaged: fetch the file again")
+            raise DataError(f"{path}: line {number}: not {size} numbers behind a word; {MEND}")
         found[word] = vector
     if not found:
         raise DataError(f"{path}: no vector of any of the wanted words; is it GloVe's text format, and English?")

@@ -5,6 +5,7 @@ Both are fitted on validation faces, which neither the weights nor the final fig
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,17 +87,36 @@ def fit_temperature(logits: Floats, labels: Integers) -> float:
         No face, or the best temperature lies outside `TEMPERATURE_RANGE`: all faces right, or none better than chance.
     """
     check_scored(logits, labels, classes=logits.shape[1])
-    low, high = np.log(TEMPERATURE_RANGE)
+    return search_temperature(lambda t: negative_log_likelihood(logits, labels, t), len(labels))
 
-    def loss(log_t: float) -> float:
-        return negative_log_likelihood(logits, labels, float(np.exp(log_t)))
 
-    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    if min(loss(low), loss(high)) <= best.fun:
-        side = "all are right" if loss(low) < loss(high) else "the answers are no better than chance"
+def search_temperature(loss: Callable[[float], float], samples: int) -> float:
+    """The temperature with the lowest loss, to four places; for a loss that is convex in 1/T.
+
+    Parameters
+    ----------
+    loss
+        Of a temperature.
+    samples
+        That it is taken over, for the message.
+
+    Raises
+    ------
+    DataError
+        The best temperature lies outside `TEMPERATURE_RANGE`.
+    """
+    coldest, hottest = TEMPERATURE_RANGE
+    best = minimize_scalar(
+        lambda log_t: loss(float(np.exp(log_t))),
+        bounds=np.log(TEMPERATURE_RANGE),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    if min(loss(coldest), loss(hottest)) <= best.fun:
+        side = "all are right" if loss(coldest) < loss(hottest) else "the answers are no better than chance"
         raise DataError(
-            f"no temperature between {TEMPERATURE_RANGE[0]:g} and {TEMPERATURE_RANGE[1]:g} fits the {len(labels)} "
-            f"validation samples: {side}; calibrate a trained model on more of them"
+            f"no temperature between {coldest:g} and {hottest:g} fits the {samples} validation samples: {side}; "
+            "calibrate a trained model on more of them"
         )
     return round(float(np.exp(best.x)), 4)
 

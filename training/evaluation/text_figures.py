@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge.errors import DataError
-from training.evaluation.calibration import TEMPERATURE_RANGE
+from training.evaluation.calibration import search_temperature
 from training.evaluation.intervals import Estimate, drawn_anew, percentiles, plain
 from training.evaluation.metrics import Bins, Floats, Integers, reliability_bins
 
@@ -178,22 +177,10 @@ def fit_temperature(logits: Floats, targets: Floats) -> float:
     Raises
     ------
     DataError
-        What is given cannot be scored, or the best temperature lies outside `TEMPERATURE_RANGE`.
+        What is given cannot be scored; see also `training.evaluation.calibration.search_temperature`.
     """
     check(logits, targets, labels=logits.shape[1])
-    low, high = np.log(TEMPERATURE_RANGE)
-
-    def loss(log_t: float) -> float:
-        return negative_log_likelihood(logits, targets, float(np.exp(log_t)))
-
-    best = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
-    if min(loss(low), loss(high)) <= best.fun:
-        side = "all are right" if loss(low) < loss(high) else "the answers are no better than one half for each label"
-        raise DataError(
-            f"no temperature between {TEMPERATURE_RANGE[0]:g} and {TEMPERATURE_RANGE[1]:g} fits the {len(targets)} "
-            f"validation texts: {side}; calibrate a trained model on more of them"
-        )
-    return round(float(np.exp(best.x)), 4)
+    return search_temperature(lambda t: negative_log_likelihood(logits, targets, t), len(targets))
 
 
 def negative_log_likelihood(logits: Floats, targets: Floats, temperature: float = 1.0) -> float:
