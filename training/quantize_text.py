@@ -15,6 +15,7 @@ from converter import bridge, cost, export, package, verify
 from converter.unrolled import unroll
 from edge.features.token_ids import TextSettings
 from edge.inference.manifest import Calibration, TextInput, TraitScores
+from training.datasets import emobank
 from training.datasets.text_batches import TextBatches
 from training.evaluation.text_figures import best_thresholds
 from training.fit import Progress
@@ -43,7 +44,8 @@ def quantize_text(
         The file is not int8 throughout, or cannot be written.
     """
     ids = ids_of(splits.validation.texts, splits.settings)
-    reference = np.asarray(model.predict(ids, batch_size=512, verbose=0), np.float32)
+    labels = splits.train.labels
+    reference = np.asarray(model.predict(ids, batch_size=512, verbose=0), np.float32)[:, : len(labels)]
     probabilities = 1 / (1 + np.exp(-reference))
     path = write_int8(
         recipe,
@@ -51,16 +53,18 @@ def quantize_text(
         text_batches(recipe, splits, seed=recipe.seed + QAT_SEED_STEP),
         splits.settings,
         models,
-        labels=splits.train.labels,
+        labels=labels,
+        ratings=splits.ratings,
         # Till `affect-edge evaluate --calibrate` finds those of the int8 file.
         calibration=Calibration(
             link="sigmoid", thresholds=tuple(best_thresholds(probabilities, splits.validation.targets).tolist())
         ),
-        training=training_notes(recipe, state, DATA_TERMS)
-        | {"cleaning": splits.train.cleaning.as_dict(), "validation_macro_f1_float": round(state.best_score, 4)},
+        training=training_notes(recipe, state, DATA_TERMS if splits.rated is None else f"{DATA_TERMS}; {emobank.TERMS}")
+        | {"cleaning": splits.train.cleaning.as_dict(), "validation_macro_f1_float": round(state.best_score, 4)}
+        | ({} if splits.rated is None else {"cleaning_of_rated": splits.rated.cleaning.as_dict()}),
         limits=LIMITS,
     )
-    answers = verify.logits(path, ids, progress=progress)
+    answers = verify.logits(path, ids, progress=progress)[:, : len(labels)]
     found = verify.agreement(reference, answers)
     return Written(
         path,
@@ -76,6 +80,7 @@ def write_int8(
     models: Path,
     *,
     labels: tuple[str, ...],
+    ratings: tuple[str, ...] = (),
     calibration: Calibration,
     training: dict[str, Any],
     limits: str,
@@ -90,6 +95,7 @@ def write_int8(
         name=recipe.name,
         task=recipe.task,
         labels=labels,
+        ratings=ratings,
         takes=(TextInput, {"text": settings}),
         version=recipe.version,
         parameters=cost.parameters(model),

@@ -233,6 +233,8 @@ class TextData(Part):
 
     labels: Literal["ekman", "original"] = "ekman"
     """GoEmotions' seven classes after Ekman, or its 28."""
+    ratings: bool = False
+    """Valence, arousal and dominance from EmoBank beside the labels; its file has to lie in the same folder."""
 
 
 class TextFeatures(Part):

@@ -12,13 +12,14 @@ import numpy as np
 
 from edge.features.token_ids import FIRST_WORD, Ids, TextSettings, TokenIds
 from edge.features.words import tokenise
+from edge.recognizers.text_model import RATING_MIDDLE
 from training.architectures.text_net import build_text_net
-from training.datasets import goemotions, word_vectors
+from training.datasets import emobank, goemotions, word_vectors
 from training.datasets.text_batches import FloatArray, TextBatches, Tokens, settings_of
 from training.datasets.text_set import TextSet
 from training.evaluation.text_figures import best_thresholds, f1_scores
 from training.fit import Progress, fit
-from training.losses import binary_cross_entropy
+from training.losses import binary_cross_entropy, labels_and_numbers
 from training.recipe import TextRecipe
 
 DATA_TERMS: Final = "GoEmotions (Demszky et al. 2020), Apache-2.0"
@@ -39,8 +40,15 @@ class TextSplits:
     train: TextSet
     validation: TextSet
     tokens: Sequence[Tokens]
-    """Of the training texts."""
+    """Of the training texts, those with ratings last."""
     settings: TextSettings
+    rated: TextSet | None = None
+    """Further training texts, which have ratings and no labels."""
+
+    @property
+    def ratings(self) -> tuple[str, ...]:
+        """What the network's outputs behind the labels' stand for."""
+        return () if self.rated is None else self.rated.labels
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,8 @@ class TextValidation:
 
     def score(self, model: keras.Model) -> tuple[float, float]:
         """Macro-F1 with each label's best threshold here, and the cross-entropy."""
-        logits = np.asarray(model.predict(self.ids, batch_size=512, verbose=0), np.float32)
+        answers = np.asarray(model.predict(self.ids, batch_size=512, verbose=0), np.float32)
+        logits = answers[:, : self.targets.shape[1]]
         probabilities = 1 / (1 + np.exp(-logits))
         thresholds = best_thresholds(probabilities, self.targets)
         loss = float(keras.ops.convert_to_numpy(binary_cross_entropy(self.targets, logits)))
@@ -63,8 +72,9 @@ class TextValidation:
 def prepare(folder: Path, recipe: TextRecipe) -> TextSplits:
     """Read the data and count the words of its training part; raises `DataError`."""
     sets = goemotions.read(folder, recipe.data.labels)
-    tokens = [tokenise(text) for text in sets["train"].texts]
-    return TextSplits(sets["train"], sets["validation"], tokens, settings_of(recipe.features, tokens))
+    rated = emobank.read(folder)["train"] if recipe.data.ratings else None
+    tokens = [tokenise(text) for text in (*sets["train"].texts, *(rated.texts if rated is not None else ()))]
+    return TextSplits(sets["train"], sets["validation"], tokens, settings_of(recipe.features, tokens), rated)
 
 
 def ids_of(texts: Sequence[str], settings: TextSettings) -> Ids:
@@ -77,6 +87,18 @@ def targets_of(targets: FloatArray, smoothing: float) -> FloatArray:
     """Towards what is usual: a label that is given counts a little less, another as often as it occurs."""
     smoothed: FloatArray = ((1 - smoothing) * targets + smoothing * targets.mean(axis=0)).astype(np.float32)
     return smoothed
+
+
+def all_targets_of(splits: TextSplits, smoothing: float) -> FloatArray:
+    """(n, labels + ratings) of all training texts, NaN where a text has none; ratings as distances to the middle."""
+    targets = targets_of(splits.train.targets, smoothing)
+    if splits.rated is None:
+        return targets
+    labelled, labels = targets.shape
+    together = np.full((labelled + len(splits.rated), labels + len(splits.ratings)), np.nan, np.float32)
+    together[:labelled, :labels] = targets
+    together[labelled:, labels:] = splits.rated.targets - RATING_MIDDLE
+    return together
 
 
 def train_float(
@@ -92,12 +114,14 @@ def train_float(
     Returns
     -------
     model
-        (n, length, pieces) -> logits, with the weights that did best on the validation texts.
+        (n, length, pieces) -> logits, and behind them ratings less `RATING_MIDDLE` where the recipe has them; with the
+        weights that did best on the validation texts.
     progress
         Of the run.
     """
     keras.utils.set_random_seed(recipe.seed)
-    model = build_text_net(recipe.network, splits.settings, outputs=len(splits.train.labels))
+    labels = len(splits.train.labels)
+    model = build_text_net(recipe.network, splits.settings, outputs=labels + len(splits.ratings))
     if vectors is not None:
         begin_with_vectors(model, splits.settings, vectors)
     state = fit(
@@ -105,7 +129,7 @@ def train_float(
         text_batches(recipe, splits, seed=recipe.seed),
         TextValidation(ids_of(splits.validation.texts, splits.settings), splits.validation.targets),
         recipe.schedule,
-        loss=binary_cross_entropy,
+        loss=binary_cross_entropy if splits.rated is None else labels_and_numbers(labels),
         recipe=recipe.model_dump(mode="json", exclude={"further", "quantization", "version"}),
         checkpoint=out / "checkpoint.npz",
         progress=progress,
@@ -117,7 +141,7 @@ def text_batches(recipe: TextRecipe, splits: TextSplits, *, seed: int) -> TextBa
     """The training texts as batches."""
     return TextBatches(
         splits.tokens,
-        targets_of(splits.train.targets, recipe.label_smoothing),
+        all_targets_of(splits, recipe.label_smoothing),
         splits.settings,
         unknown=recipe.augmentation.unknown,
         batch_size=recipe.schedule.batch_size,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace, command: str) -> int:
     """Measure a text emotion model on one of GoEmotions' splits, and write the figures where they belong."""
     from training.datasets import goemotions
-    from training.evaluation import text_predict, text_report
+    from training.evaluation import text_predict, text_ratings, text_report
 
     progress = sys.stderr.isatty() and not arguments.json
     model = text_predict.open_emotion_model(arguments.model)
@@ -40,8 +40,20 @@ def run(arguments: argparse.Namespace, command: str) -> int:
         target = arguments.target_accuracy or text_report.TARGET_ACCURACY
         calibration = text_report.calibrate_text(model, held, held_logits, target)
     beside = _beside_float(arguments, model, calibration, scored, logits, held) if arguments.float_model else None
+    ratings = None
+    if model.manifest.ratings:
+        ratings = text_ratings.evaluate_ratings(
+            model.path, model.manifest, arguments.data, arguments.split, progress=progress
+        )
     report = text_report.evaluate_text(
-        model, scored, logits, split=arguments.split, calibration=calibration, beside=beside, command=command
+        model,
+        scored,
+        logits,
+        split=arguments.split,
+        calibration=calibration,
+        beside=beside,
+        command=command,
+        ratings=ratings,
     )
     document = json.dumps(report.as_dict(), indent=2, ensure_ascii=False)
     print(document if arguments.json else report.as_text())
@@ -78,10 +90,11 @@ def _beside_float(
 
     labels = len(model.manifest.labels)
     takes = model.settings.length, model.settings.pieces
-    original = open_float_model(arguments.float_model, takes=takes, gives=(labels,))
+    gives = (labels + len(model.manifest.ratings),)
+    original = open_float_model(arguments.float_model, takes=takes, gives=gives)
 
     def answer(texts: Scored) -> FloatArray:
-        return np.asarray(original.predict(texts.ids, batch_size=512, verbose=0), np.float32)
+        return np.asarray(original.predict(texts.ids, batch_size=512, verbose=0), np.float32)[:, :labels]
 
     theirs = answer(scored)
     their_fit = fit_labels(theirs if held is scored else answer(held), held.texts.targets)

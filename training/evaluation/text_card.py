@@ -73,7 +73,8 @@ def _file_lines(manifest: Manifest) -> Iterator[str]:
     yield f"- `{manifest.file}`: {size_of(manifest)}; sha256 `{manifest.sha256}`"
     pieces = f", and of pieces of words in {text.buckets:,} buckets" if text.buckets else ""
     yield f"- input: the numbers of {text.length} tokens, of {len(text.words):,} words{pieces}; lower case, English"
-    yield f"- output: {manifest.output.dtype} logits of {', '.join(manifest.labels)}, each by itself"
+    rated = f", and ratings (1 to 5, less 3) of {', '.join(manifest.ratings)}" if manifest.ratings else ""
+    yield f"- output: {manifest.output.dtype} logits of {', '.join(manifest.labels)}, each by itself{rated}"
     calibration = manifest.calibration
     if calibration.fitted_on:
         yield f"- calibration: temperature {calibration.temperature:.3f} (fitted on {calibration.fitted_on})"
@@ -140,8 +141,20 @@ def _emotion_lines(split: str, entry: dict[str, Any]) -> Iterator[str]:
     for row in entry["lengths"]:
         yield f"| {row['tokens']} | {row['texts']} | {row['accuracy']:.3f} | {_interval(row, 'accuracy', 3)} |"
     yield ""
+    if ratings := entry.get("ratings"):
+        yield from _rating_lines(ratings)
     yield f"Intervals: {protocol['intervals']}."
     yield f"Protocol: `{protocol['command']}`, {protocol['runtime']}; {protocol['scored']}."
+    yield ""
+
+
+def _rating_lines(ratings: dict[str, Any]) -> Iterator[str]:
+    source = ratings["protocol"]["source"]
+    yield f"| rating, 1 to 5 ({source}, {ratings['texts']:,} texts) | Pearson's r | 95 % interval | mean abs. error |"
+    yield "|---|---|---|---|"
+    for name, row in ratings["per_rating"].items():
+        correlation = "- |" if row["pearson"] is None else f"{row['pearson']:.3f} | {_interval(row, 'pearson', 3)}"
+        yield f"| {name} | {correlation} | {row['mean_absolute_error']:.3f} |"
     yield ""
 
 

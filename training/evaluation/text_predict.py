@@ -42,7 +42,7 @@ class EmotionModel:
 
     def logits(self, ids: Ids, *, progress: bool = False) -> FloatArray:
         """(n, length, pieces) -> (n, labels), before any temperature; text by text, as the device does it."""
-        return verify.logits(self.path, ids, progress=progress)
+        return verify.logits(self.path, ids, progress=progress)[:, : len(self.manifest.labels)]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from training.evaluation.text_figures import (
     top_is_right,
 )
 from training.evaluation.text_predict import EmotionModel, Scored
+from training.evaluation.text_ratings import RatingReport, rating_lines
 
 LENGTHS = (1, 6, 11, 16, 21, 31)
 """Tokens from which on a text belongs to the next group."""
@@ -66,6 +67,8 @@ class TextReport:
     lengths: tuple[LengthRow, ...]
     beside: BesideFloat | None
     protocol: dict[str, Any]
+    ratings: RatingReport | None = None
+    """Of a model that rates too, on texts of their own."""
 
     def entry(self) -> dict[str, Any]:
         """What the manifest keeps under evaluation.<split>."""
@@ -74,6 +77,7 @@ class TextReport:
             "unsure": self.selection.as_dict() if self.selection else None,
             "lengths": [plain(row) for row in self.lengths],
             "float": plain(self.beside),
+            **({"ratings": plain(self.ratings)} if self.ratings else {}),
             "protocol": self.protocol,
         }
 
@@ -128,6 +132,9 @@ class TextReport:
         if self.beside:
             yield ""
             yield from beside_lines(self.beside)
+        if self.ratings:
+            yield ""
+            yield from rating_lines(self.ratings)
 
 
 def evaluate_text(
@@ -139,6 +146,7 @@ def evaluate_text(
     calibration: Calibration,
     beside: BesideFloat | None,
     command: str,
+    ratings: RatingReport | None = None,
 ) -> TextReport:
     """All figures of a model on one split.
 
@@ -172,6 +180,7 @@ def evaluate_text(
         selection=selection,
         lengths=by_length(top_is_right(logits, targets), scored.lengths),
         beside=beside,
+        ratings=ratings,
         protocol={
             "command": command,
             "data": {

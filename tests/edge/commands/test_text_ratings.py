@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
-from tests.edge.recognizers.test_text_model import alter
-from tests.edge.text_helpers import EMOTIONS
+from tests.edge.text_helpers import EMOTIONS, alter
 
 LONG = "I am so happy today. You are sad and angry! Wow. The weather was not with my friend. Heute ist ein Tag!"
 """Beyond the tiny model's 12 tokens: its sentences are a part each, and the last one is in another language."""

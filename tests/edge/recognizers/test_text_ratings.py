@@ -8,8 +8,7 @@ import pytest
 
 from edge.recognizers.text_emotion import TextRecognizer
 from edge.recognizers.text_model import TextModel
-from tests.edge.recognizers.test_text_model import alter
-from tests.edge.text_helpers import EMOTION_BIAS, EMOTION_STEP, EMOTIONS
+from tests.edge.text_helpers import EMOTION_BIAS, EMOTION_STEP, EMOTIONS, alter
 
 RATINGS = ("valence", "arousal", "dominance")
 """In the places of 'sad', 'surprise' and 'neutral'."""
