@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from edge.features.token_ids import FIRST_WORD, TextSettings
+from edge.features.token_ids import FIRST_WORD, PADDING, TextSettings
 from training.architectures.text_net import build_text_net
 from training.datasets.text_batches import FloatArray, Tokens
 from training.recipe_parts import TextNetwork
@@ -30,7 +30,8 @@ class LinearText:
     """A trained one."""
 
     vectors: FloatArray
-    """(numbers, labels) what each number of a token adds, at full share; zeros for padding and unknown words."""
+    """(numbers, labels) what each number of a token adds, at full share; nothing for unknown words, the mean of all
+    texts for padding."""
     bias: FloatArray
     """(labels,)"""
     strength: float
@@ -65,9 +66,13 @@ def train_linear(
     everything, targets = [*training[0], *choosing[0]], np.concatenate([training[1], choosing[1]])
     counted = _counts(everything, settings)
     rarity = _rarity(counted)
-    coefficients, bias = _fit(_weighted(counted, rarity), targets, best)
+    weighted = _weighted(counted, rarity)
+    coefficients, bias = _fit(weighted, targets, best)
     vectors = np.zeros((settings.numbers, targets.shape[1]), np.float32)
     vectors[FIRST_WORD : FIRST_WORD + len(settings.words)] = SCALE * rarity[:, None] * coefficients
+    # What is missing in a short text is taken to be as in all texts on average: it neither speaks for a label nor
+    # against it.
+    vectors[PADDING] = np.asarray(weighted.mean(axis=0)).ravel() @ coefficients
     return LinearText(vectors, bias.astype(np.float32), best, scores[best])
 
 

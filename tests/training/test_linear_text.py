@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from edge.features.token_ids import TextSettings, TokenIds
+from edge.features.token_ids import UNKNOWN, TextSettings, TokenIds
 from training.datasets.text_batches import FloatArray, Tokens
 from training.linear_text import as_network, train_linear
 from training.recipe_parts import TextNetwork
@@ -47,7 +47,16 @@ def test_a_word_adds_to_its_own_label_alone() -> None:
     assert sun[0] > 5 * abs(sun[1])
     assert rain[1] > 5 * abs(rain[0])
     assert abs(the).max() < 0.2 * sun[0]
-    assert not linear.vectors[:2].any()  # padding and unknown words add nothing
+    assert not linear.vectors[UNKNOWN].any()
+
+
+def test_a_short_text_is_answered_as_the_mean_of_all_where_it_says_nothing() -> None:
+    tokens, targets = texts(400, 1)
+    linear = train_linear(OPTIONS, SETTINGS, (tokens, targets), texts(60, 2))
+    network = as_network(OPTIONS, SETTINGS, linear)
+    number = TokenIds(SETTINGS)
+    answers = network.predict(np.stack([number(each) for each in [*tokens, []]]), verbose=0)
+    assert np.abs(answers[-1] - answers[:-1].mean(axis=0)).max() < 0.1 * np.abs(answers[:-1]).max()
 
 
 def test_what_chooses_is_what_was_not_trained_on() -> None:
