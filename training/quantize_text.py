@@ -15,13 +15,13 @@ from converter import bridge, cost, export, package, verify
 from converter.unrolled import unroll
 from edge.features.token_ids import TextSettings
 from edge.inference.manifest import Calibration, TextInput, TraitScores
-from training.datasets import emobank
+from training.datasets import emobank, goemotions
 from training.datasets.text_batches import TextBatches
 from training.evaluation.text_figures import best_thresholds
 from training.fit import Progress
 from training.quantize import QAT_SEED_STEP, Written, training_notes
 from training.recipe import TextRecipe, TraitsRecipe
-from training.text import DATA_TERMS, LIMITS, TextSplits, ids_of, text_batches
+from training.text import LIMITS, TextSplits, ids_of, text_batches
 
 
 def quantize_text(
@@ -59,7 +59,9 @@ def quantize_text(
         calibration=Calibration(
             link="sigmoid", thresholds=tuple(best_thresholds(probabilities, splits.validation.targets).tolist())
         ),
-        training=training_notes(recipe, state, DATA_TERMS if splits.rated is None else f"{DATA_TERMS}; {emobank.TERMS}")
+        training=training_notes(
+            recipe, state, goemotions.TERMS if splits.rated is None else f"{goemotions.TERMS}; {emobank.TERMS}"
+        )
         | {"cleaning": splits.train.cleaning.as_dict(), "validation_macro_f1_float": round(state.best_score, 4)}
         | ({} if splits.rated is None else {"cleaning_of_rated": splits.rated.cleaning.as_dict()}),
         limits=LIMITS,

@@ -22,8 +22,6 @@ from training.fit import Progress, fit
 from training.losses import binary_cross_entropy, labels_and_numbers
 from training.recipe import TextRecipe
 
-DATA_TERMS: Final = "GoEmotions (Demszky et al. 2020), Apache-2.0"
-
 LIMITS: Final = (
     "Names the emotion that readers of short English comments on Reddit named, not what the writer felt. Readers "
     "disagree on a third of them; irony, quotations and words of a group's own are often read wrongly, and other "

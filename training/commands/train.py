@@ -138,7 +138,7 @@ def _train_text(
     splits = text.prepare(folder, recipe)
     _make_folders(out, models)
     words = len(splits.settings.words)
-    print(f"training on {len(splits.train)} texts with {words} words, choosing by {len(splits.validation)}")
+    print(f"training on {len(splits.tokens)} texts with {words} words, choosing by {len(splits.validation)}")
     with _writing(out):
         model, state = text.train_float(recipe, splits, out, vectors=vectors, progress=progress)
         _save_float(model, recipe, state, text.TextValidation.metric, out)
