@@ -23,8 +23,8 @@ from training.losses import binary_cross_entropy, labels_and_numbers
 from training.recipe import TextRecipe
 
 LIMITS: Final = (
-    "Names the emotion that readers of short English comments on Reddit named, not what the writer felt. Readers "
-    "disagree on a third of them; irony, quotations and words of a group's own are often read wrongly, and other "
+    "Names the emotion that readers of short English comments on Reddit named, not what the writer felt. Readers often "
+    "disagree; irony, quotations and words of a group's own are read wrongly, and other "
     "languages are not read at all. Not for decisions about people. Where text is taken from speech or messages, the "
     "people concerned must be told; in the EU, inferring emotion from biometrics, such as a voice, at work or in "
     "education is prohibited, and turning the voice into text first is no way around it."
