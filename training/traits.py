@@ -117,7 +117,8 @@ def measure(recipe: TraitsRecipe, data: TextSet, out: Path, *, vectors: Path | N
             choosing = folds[(number + 1) % len(folds)]
             _run_fold(recipe, data, tokens, (choosing, held), folder, vectors=vectors)
         try:
-            with np.load(answers, allow_pickle=False) as file:
+            # Opened here, since np.load leaves a file open that is no archive.
+            with answers.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 result.logits[held], result.logits_int8[held] = file["logits"], file["logits_int8"]
                 result.by_length[held] = file["by_length"]
         except (OSError, ValueError, KeyError, BadZipFile) as error:

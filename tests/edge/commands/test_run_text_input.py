@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
+from edge.inference import catalog
 
 pytestmark = pytest.mark.usefixtures("text_model")
 
@@ -103,7 +104,10 @@ def test_standard_input_that_is_closed_is_told(tmp_path: Path) -> None:
     assert b"Traceback" not in child.stderr
 
 
-def test_without_the_model_it_says_so(text_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_model_it_says_so(
+    text_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     text_model.unlink()
+    monkeypatch.setattr(catalog, "model_folders", lambda: [text_model.parents[1]])
     assert main([*ALONE, "--text", "-", "--no-journal"]) == 1
     assert "error: no model 'text' for the task 'text-emotion'" in capsys.readouterr().err

@@ -396,7 +396,7 @@ def test_a_megabyte_on_one_line_is_answered_to_its_end(
         (["--file", 300 * "x"], "File name too long"),
         (["happy", "--model", "absent"], "no model 'absent' for the task 'text-emotion'"),
         (["happy", "--model", "absent.tflite"], "absent.tflite: no such model file"),
-        (["happy", "--traits"], "no model 'traits' for the task 'traits'"),
+        (["happy", "--traits", "--traits-model", "absent"], "no model 'absent' for the task 'traits'"),
         (["happy", "--config", "absent.toml"], "absent.toml"),
     ],
 )

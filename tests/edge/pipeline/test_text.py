@@ -90,5 +90,5 @@ def test_the_configuration_chooses_the_model(models_folder: Path) -> None:
     for name in ("other", str(model)):
         chosen = TextPipeline.from_config(parse_config(f"text.model = '{name}'", Path("c.toml")))
         assert [one.label for one in chosen(line("i am happy"))] == [UNSURE]
-    with pytest.raises(ModelError, match="no model 'text' for the task 'text-emotion'"):
-        TextPipeline.from_config(Config())
+    with pytest.raises(ModelError, match="no model 'absent' for the task 'text-emotion'"):
+        TextPipeline.from_config(parse_config("text.model = 'absent'", Path("c.toml")))
