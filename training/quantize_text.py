@@ -17,7 +17,7 @@ from edge.features.token_ids import TextSettings
 from edge.inference.manifest import Calibration, TextInput, TraitScores
 from training.datasets import emobank, goemotions
 from training.datasets.text_batches import TextBatches
-from training.evaluation.text_figures import best_thresholds
+from training.evaluation.text_figures import best_thresholds, probabilities_of
 from training.fit import Progress
 from training.quantize import QAT_SEED_STEP, Written, training_notes
 from training.recipe import TextRecipe, TraitsRecipe
@@ -46,7 +46,7 @@ def quantize_text(
     ids = ids_of(splits.validation.texts, splits.settings)
     labels = splits.train.labels
     reference = np.asarray(model.predict(ids, batch_size=512, verbose=0), np.float32)[:, : len(labels)]
-    probabilities = 1 / (1 + np.exp(-reference))
+    probabilities = probabilities_of(reference)
     path = write_int8(
         recipe,
         model,

@@ -17,7 +17,7 @@ from training.architectures.text_net import build_text_net
 from training.datasets import emobank, goemotions, word_vectors
 from training.datasets.text_batches import FloatArray, TextBatches, Tokens, settings_of
 from training.datasets.text_set import TextSet
-from training.evaluation.text_figures import best_thresholds, f1_scores
+from training.evaluation.text_figures import best_thresholds, f1_scores, probabilities_of
 from training.fit import Progress, fit
 from training.losses import binary_cross_entropy, labels_and_numbers
 from training.recipe import TextRecipe
@@ -61,7 +61,7 @@ class TextValidation:
         """Macro-F1 with each label's best threshold here, and the cross-entropy."""
         answers = np.asarray(model.predict(self.ids, batch_size=512, verbose=0), np.float32)
         logits = answers[:, : self.targets.shape[1]]
-        probabilities = 1 / (1 + np.exp(-logits))
+        probabilities = probabilities_of(logits)
         thresholds = best_thresholds(probabilities, self.targets)
         loss = float(keras.ops.convert_to_numpy(binary_cross_entropy(self.targets, logits)))
         return float(f1_scores(probabilities >= thresholds, self.targets).mean()), loss

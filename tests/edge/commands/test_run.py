@@ -18,6 +18,7 @@ import pytest
 from edge.cli import main
 from edge.errors import SourceError
 from edge.sources.sound import AudioSource, SoundFigures
+from tests.edge.audit import WATCHED
 from tests.edge.speech_helpers import talk
 
 pytestmark = pytest.mark.usefixtures("models_folder")
@@ -241,26 +242,11 @@ def test_a_microphone_that_fails_on_the_way_is_told_and_shows_in_the_exit_code(
 @pytest.mark.parametrize("piped", [False, True], ids=["camera and sound", "piped sound"])
 def test_nothing_but_the_journal_is_written_and_no_socket_is_opened(tmp_path: Path, clip: Path, piped: bool) -> None:
     """Every file that is opened for writing and every socket is seen by the interpreter's audit hook."""
-    script = """
-import sys
-seen = []
-def hook(event, args):
-    if event.startswith("socket.") and event != "socket.gethostname":
-        seen.append((event, str(args[:1])))
-    if event == "open" and isinstance(args[0], str) and (set(str(args[1] or "r")) & set("wax+") or (args[2] or 0) & 3):
-        seen.append((event, args[0]))
-sys.addaudithook(hook)
-from edge.cli import main
-code = main(["run", *sys.argv[1:]])
-print("code", code)
-for event in seen:
-    print(*event)
-"""
     journal = tmp_path / "state" / "journal.db"
     sources = ["--source=none", "--mic=-"] if piped else ["--source=demo", f"--mic={clip}"]
     before = set(tmp_path.rglob("*"))
     child = subprocess.run(
-        [sys.executable, "-B", "-c", script, *sources, "--duration", "1.5", "--journal", str(journal)],
+        [sys.executable, "-B", "-c", WATCHED, "run", *sources, "--duration", "1.5", "--journal", str(journal)],
         input=clip.read_bytes() if piped else None,
         capture_output=True,
         check=True,

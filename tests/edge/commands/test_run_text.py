@@ -18,6 +18,7 @@ import pytest
 
 from edge.cli import main
 from edge.errors import SourceError
+from tests.edge.audit import WATCHED
 
 pytestmark = pytest.mark.usefixtures("text_model")
 
@@ -249,25 +250,10 @@ def test_beside_a_text_that_ends_no_microphone_is_opened_unasked(
 
 def test_nothing_but_the_journal_is_written_and_no_socket_is_opened(tmp_path: Path, lines: Path) -> None:
     """Every file that is opened for writing and every socket is seen by the interpreter's audit hook."""
-    script = """
-import sys
-seen = []
-def hook(event, args):
-    if event.startswith("socket.") and event != "socket.gethostname":
-        seen.append((event, str(args[:1])))
-    if event == "open" and isinstance(args[0], str) and (set(str(args[1] or "r")) & set("wax+") or (args[2] or 0) & 3):
-        seen.append((event, args[0]))
-sys.addaudithook(hook)
-from edge.cli import main
-code = main(sys.argv[1:])
-print("code", code)
-for event in seen:
-    print(*event)
-"""
     journal = tmp_path / "state" / "journal.db"
     before = set(tmp_path.rglob("*"))
     child = subprocess.run(
-        [sys.executable, "-B", "-c", script, *ALONE, "--text", str(lines), "--journal", str(journal)],
+        [sys.executable, "-B", "-c", WATCHED, *ALONE, "--text", str(lines), "--journal", str(journal)],
         capture_output=True,
         check=True,
         cwd=tmp_path,

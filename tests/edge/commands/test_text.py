@@ -16,6 +16,7 @@ import pytest
 from edge.cli import main
 from edge.commands import text as command
 from edge.commands.text_output import CANNOT_SAY, printable
+from tests.edge.audit import WATCHED
 from tests.edge.text_helpers import BANDS, EMOTIONS, TRAITS, alter
 
 pytestmark = pytest.mark.usefixtures("text_model")
@@ -451,26 +452,24 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("trait_model")
 def test_no_text_is_written_and_no_socket_is_opened(tmp_path: Path) -> None:
     """Every file that is opened for writing and every socket is seen by the interpreter's audit hook."""
-    script = """
-import sys
-seen = []
-def hook(event, args):
-    if event.startswith("socket.") and event != "socket.gethostname":
-        seen.append((event, str(args[:1])))
-    if event == "open" and isinstance(args[0], str) and (set(str(args[1] or "r")) & set("wax+") or (args[2] or 0) & 3):
-        seen.append((event, args[0]))
-sys.addaudithook(hook)
-from edge.cli import main
-code = main(["text", *sys.argv[1:]])
-print("code", code)
-for event in seen:
-    print(*event)
-"""
     path = tmp_path / "essay.txt"
     path.write_text(ESSAY)
     before = set(tmp_path.rglob("*"))
     child = subprocess.run(
-        [sys.executable, "-B", "-c", script, "-v", "so happy", "-", "--file", str(path), "--traits", "--words"],
+        [
+            sys.executable,
+            "-B",
+            "-c",
+            WATCHED,
+            "text",
+            "-v",
+            "so happy",
+            "-",
+            "--file",
+            str(path),
+            "--traits",
+            "--words",
+        ],
         input=b"a sad day\n\xff\n",
         capture_output=True,
         check=True,
