@@ -12,6 +12,7 @@ from converter import environment
 from edge.errors import ModelError
 from edge.inference.interpreter import load_interpreter
 from edge.inference.manifest import (
+    ArrayInput,
     Calibration,
     Detection,
     ImageInput,
@@ -42,7 +43,7 @@ def write_package(
     parameters: int | None = None,
     multiply_adds: int | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
-    takes: tuple[type[SpeechInput | SequenceInput | TextInput], Mapping[str, Any]] | None = None,
+    takes: tuple[type[SpeechInput | SequenceInput | TextInput | ArrayInput], Mapping[str, Any]] | None = None,
     calibration: Calibration | None = None,
     detection: Detection | None = None,
     traits: TraitScores | None = None,
@@ -56,7 +57,7 @@ def write_package(
     content
         The .tflite file, from `converter.export`.
     labels
-        In the order of the model's outputs; a face detector needs none.
+        In the order of the model's outputs; a face detector needs none, and neither does the task 'other'.
     ratings
         What a text emotion model's outputs behind those of its labels rate.
     quantization
@@ -122,7 +123,7 @@ def write_package(
 def _describe(
     path: Path,
     *,
-    takes: tuple[type[ImageInput | SpeechInput | SequenceInput | TextInput], Mapping[str, Any]],
+    takes: tuple[type[ImageInput | SpeechInput | SequenceInput | TextInput | ArrayInput], Mapping[str, Any]],
     **keys: Any,
 ) -> Manifest:
     interpreter = load_interpreter(path)

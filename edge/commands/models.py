@@ -107,12 +107,14 @@ def _describe(model: InstalledModel, manifest: Manifest) -> None:
 
 
 def _input(manifest: Manifest) -> str:
-    from edge.inference.manifest import ImageInput, SpeechInput, TextInput
+    from edge.inference.manifest import ArrayInput, ImageInput, SpeechInput, TextInput
 
     entry = manifest.input
     shape = "x".join(str(side) for side in entry.shape[1:])
     if isinstance(entry, ImageInput):
         return f"{shape} {entry.color} {entry.dtype}"
+    if isinstance(entry, ArrayInput):
+        return f"{shape} {entry.holds if entry.holds != 'numbers' else ''} {entry.dtype}".replace("  ", " ")
     if isinstance(entry, SpeechInput):
         sound = entry.spectrogram
         window = ((sound.frames - 1) * sound.hop + sound.fft) / sound.rate

@@ -17,6 +17,7 @@ from edge.errors import ModelError
 from edge.features.cells import VALUES
 from edge.inference.manifest_parts import (
     AnyInput,
+    ArrayInput,
     Band,
     Calibration,
     Detection,
@@ -30,6 +31,7 @@ from edge.inference.manifest_parts import (
 
 __all__ = [
     "SCHEMA",
+    "ArrayInput",
     "Band",
     "Calibration",
     "Detection",
@@ -51,7 +53,8 @@ __all__ = [
 SCHEMA: Final = 1
 """The version of the manifest's form; a reader refuses one that it does not know."""
 
-Task = Literal["expression", "face-detection", "speech-encoder", "speech-emotion", "text-emotion", "traits"]
+Task = Literal["expression", "face-detection", "speech-encoder", "speech-emotion", "text-emotion", "traits", "other"]
+"""What a model is for; 'other' is for other programs than this one, which can verify and time it, no more."""
 
 _INPUTS: Final[dict[Task, type[TensorSpec]]] = {
     "expression": ImageInput,
@@ -60,6 +63,7 @@ _INPUTS: Final[dict[Task, type[TensorSpec]]] = {
     "speech-emotion": SequenceInput,
     "text-emotion": TextInput,
     "traits": TextInput,
+    "other": ArrayInput,
 }
 
 _INPUT_NAMES: Final = {kind.__name__ for kind in _INPUTS.values()}
@@ -81,7 +85,7 @@ class Manifest(BaseModel):
     """Of the model file, hexadecimal."""
     size_bytes: int = Field(gt=0)
     labels: tuple[str, ...] = ()
-    """In the order of the model's outputs; face detectors and speech encoders have none."""
+    """In the order of the model's outputs; face detectors and speech encoders have none, others need none."""
     input: AnyInput
     ratings: tuple[str, ...] = ()
     """For text emotion models only: what the outputs behind the labels' rate on a scale from 1 to 5, of which an output
@@ -114,10 +118,12 @@ class Manifest(BaseModel):
         if not isinstance(self.input, kind):
             raise ValueError(f"input: the task '{self.task}' needs {kind.__name__}'s keys")
         for end, tensor in (("input", self.input), ("output", self.output)):
-            if tensor.dtype == "int32" and not isinstance(tensor, TextInput):
+            if tensor.dtype == "int32" and not isinstance(tensor, (TextInput, ArrayInput)):
                 raise ValueError(f"{end}.dtype: only a text model's input is int32")
         if self.traits is not None and self.task != "traits":
             raise ValueError(f"traits: the task '{self.task}' has no use for it")
+        if self.detection is not None and self.task != "face-detection":
+            raise ValueError(f"detection: the task '{self.task}' has no use for it")
         if self.ratings and self.task != "text-emotion":
             raise ValueError(f"ratings: the task '{self.task}' has no use for them")
         self._check_calibration(link="sigmoid" if kind is TextInput else "softmax")
@@ -125,6 +131,8 @@ class Manifest(BaseModel):
             self._check_detector()
         elif self.task == "speech-encoder":
             self._check_encoder()
+        elif self.task == "other":
+            self._check_other()
         else:
             self._check_classifier()
         if isinstance(self.input, TextInput):
@@ -162,8 +170,6 @@ class Manifest(BaseModel):
             raise ValueError(f"traits.bands: are of {list(self.traits.bands)}, the labels are {list(self.labels)}")
 
     def _check_classifier(self) -> None:
-        if self.detection is not None:
-            raise ValueError(f"detection: the task '{self.task}' has no use for it")
         if len(self.labels) < 2:
             raise ValueError(f"labels: the task '{self.task}' needs at least 2, not {len(self.labels)}")
         if len(set(self.labels)) != len(self.labels):
@@ -174,6 +180,12 @@ class Manifest(BaseModel):
             outputs = "x".join(str(side) for side in self.output.shape[1:])
             named = f"{len(self.labels)} labels" + (f" and {len(self.ratings)} ratings" if self.ratings else "")
             raise ValueError(f"output.shape: {named} for {outputs} outputs")
+
+    def _check_other(self) -> None:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels: a label stands twice")
+        if self.labels and self.output.shape[-1] != len(self.labels):
+            raise ValueError(f"output.shape: {len(self.labels)} labels for {self.output.shape[-1]} outputs")
 
     def _check_encoder(self) -> None:
         assert isinstance(self.input, SpeechInput)

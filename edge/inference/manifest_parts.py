@@ -29,8 +29,8 @@ class TensorSpec(Part):
 
     shape: tuple[int, ...]
     """With the batch axis first, which is 1."""
-    dtype: Literal["int8", "uint8", "float32", "int32"]
-    """int32 for a text model's input, and nothing else."""
+    dtype: Literal["int8", "uint8", "int16", "float32", "int32"]
+    """int32 for numbers that are looked up in a table, and nothing else."""
     scale: float = Field(default=1.0, gt=0)
     """Unit step of a quantised tensor; 1 for float."""
     zero_point: int = 0
@@ -63,6 +63,15 @@ class TextInput(TensorSpec):
 
     dtype: Literal["int32"]
     text: TextSettings
+
+
+class ArrayInput(TensorSpec):
+    """What a model takes that was converted for another program: numbers, of which we know their form alone."""
+
+    holds: Literal["gray", "rgb", "numbers"]
+    """Pictures of one channel or three, or anything else."""
+    real_range: tuple[float, float] | None = None
+    """For pictures: the real numbers that pixel values 0 and 255 stand for."""
 
 
 class Calibration(Part):
@@ -145,7 +154,7 @@ class TraitScores(Part):
         return next(band for band in self.bands[label] if score < band.score_to or band.score_to == 1.0)
 
 
-_OWN_KEYS: Final = {"spectrogram": SpeechInput, "encoder": SequenceInput, "text": TextInput}
+_OWN_KEYS: Final = {"spectrogram": SpeechInput, "encoder": SequenceInput, "text": TextInput, "holds": ArrayInput}
 """What only one kind of input has; pictures have none of these."""
 
 
@@ -161,6 +170,7 @@ AnyInput = Annotated[
     Annotated[ImageInput, Tag("ImageInput")]
     | Annotated[SpeechInput, Tag("SpeechInput")]
     | Annotated[SequenceInput, Tag("SequenceInput")]
-    | Annotated[TextInput, Tag("TextInput")],
+    | Annotated[TextInput, Tag("TextInput")]
+    | Annotated[ArrayInput, Tag("ArrayInput")],
     Discriminator(_input_kind),
 ]

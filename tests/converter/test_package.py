@@ -12,7 +12,7 @@ from converter.package import write_package
 from edge.errors import ModelError
 from edge.features.face import pixel_table
 from edge.inference.catalog import find_model
-from edge.inference.manifest import Detection, manifest_path, read_manifest, verify_model
+from edge.inference.manifest import ArrayInput, Detection, manifest_path, read_manifest, verify_model
 
 SMALL_MODEL = Path(__file__).parents[1] / "data" / "small_int8.tflite"
 """(1, 48, 48, 1) -> (1, 7)."""
@@ -60,3 +60,10 @@ def test_a_detector_is_written_as_it_is_read(tmp_path: Path) -> None:
     assert (after.labels, after.detection, after.sha256) == ((), before.detection, before.sha256)
     assert (after.input, after.output) == (before.input, before.output)
     assert np.array_equal(pixel_table(after.image_input), np.arange(-128, 128))
+
+
+def test_a_model_for_another_program_needs_no_labels(tmp_path: Path) -> None:
+    model = package(tmp_path, task="other", takes=(ArrayInput, {"holds": "gray", "real_range": (0.0, 1.0)}))
+    manifest = verify_model(model, task="other")
+    assert isinstance(manifest.input, ArrayInput)
+    assert (manifest.labels, manifest.input.shape, manifest.input.holds) == ((), (1, 48, 48, 1), "gray")

@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import ModelError
 from edge.features.token_ids import TextSettings
-from edge.inference.manifest import read_manifest
+from edge.inference.manifest import ArrayInput, read_manifest
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,6 +67,13 @@ TRAITS: dict[str, Any] = TEXT | {
         "words_measured": 600,
         "bands": {"calm": [band(0.0, 0.4), band(0.4, 1.0)], "neat": [band(0.0, 1.0)]},
     },
+}
+
+OTHER: dict[str, Any] = EXPRESSION | {
+    "task": "other",
+    "labels": [],
+    "input": EXPRESSION["input"] | {"shape": [1, 96, 96, 3], "holds": "rgb", "real_range": [-1.0, 1.0]},
+    "output": EXPRESSION["output"] | {"shape": [1, 10], "dtype": "int16"},
 }
 
 
@@ -128,6 +135,18 @@ def test_a_text_model_may_rate_too(tmp_path: Path) -> None:
     manifest = read_manifest(write(tmp_path, document))
     assert (manifest.labels, manifest.ratings) == (("happy", "sad", "neutral"), ("valence", "arousal"))
     assert read_manifest(write(tmp_path, TEXT)).ratings == ()
+
+
+def test_a_model_for_another_program_says_its_form(tmp_path: Path) -> None:
+    manifest = read_manifest(write(tmp_path, OTHER))
+    assert isinstance(manifest.input, ArrayInput)
+    assert (manifest.input.holds, manifest.input.real_range) == ("rgb", (-1.0, 1.0))
+    manifest.write(tmp_path / "again.json")
+    assert read_manifest(tmp_path / "again.json") == manifest
+    with pytest.raises(ModelError, match="made for the task 'other', which takes no picture"):
+        _ = manifest.image_input
+    labels = [f"class {index}" for index in range(10)]
+    assert len(read_manifest(write(tmp_path, changed(OTHER, labels=labels))).labels) == 10
 
 
 def test_a_trait_s_score_falls_in_one_band(tmp_path: Path) -> None:
@@ -229,6 +248,11 @@ def test_a_trait_model_that_was_not_measured_yet_is_read(tmp_path: Path) -> None
             "input.spectrogram: the speech gate needs steps of at least 4",
         ),
         (changed(ENCODER, output__shape=[1, 2, 3]), "output.shape: [1, 2, 3] is not [1, numbers]"),
+        (changed(OTHER, labels=["a", "b"]), "output.shape: 2 labels for 10 outputs"),
+        (changed(OTHER, labels=["a"] * 10), "labels: a label stands twice"),
+        (changed(OTHER, input__holds="sound"), "input.holds: Input should be 'gray', 'rgb' or 'numbers'"),
+        (changed(OTHER, detection=DETECTOR["detection"]), "detection: the task 'other' has no use for it"),
+        (changed(OTHER, input=EXPRESSION["input"]), "input: the task 'other' needs ArrayInput's keys"),
         (changed(EXPRESSION, task="speech"), "task: Input should be 'expression', 'face-detection', 'speech-"),
     ],
 )
