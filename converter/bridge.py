@@ -59,13 +59,15 @@ def load_keras(path: Path) -> Any:
     return model
 
 
-def to_tf_keras(model: Any) -> Any:
+def to_tf_keras(model: Any, *, input_shape: tuple[int, ...] | None = None) -> Any:
     """Rebuild a Keras 3 model in legacy Keras.
 
     Parameters
     ----------
     model
         keras.Model, functional or sequential, built. Any Keras 3 backend: weights travel as NumPy arrays.
+    input_shape
+        Of one sample, for a model of one input that leaves sides open; what it has closed has to agree.
 
     Returns
     -------
@@ -80,9 +82,11 @@ def to_tf_keras(model: Any) -> Any:
     import tf_keras
 
     inputs = []
-    for tensor in _graph(model).inputs:
+    entries = _graph(model).inputs
+    for tensor in entries:
         name = tensor.name.split(":")[0].split("/")[0]
-        inputs.append(tf_keras.Input(shape=tensor.shape[1:], dtype=tensor.dtype, name=name))
+        shape = _closed(tuple(tensor.shape[1:]), input_shape, model.name) if len(entries) == 1 else tensor.shape[1:]
+        inputs.append(tf_keras.Input(shape=shape, dtype=tensor.dtype, name=name))
     outputs = _Replay(inputs).run(model, inputs)
     # One tensor stays one tensor: a list of one would come back from each call.
     legacy = tf_keras.Model(_unpack(inputs), _unpack(outputs), name=model.name)
@@ -290,6 +294,15 @@ def _graph(model: Any) -> Any:
             "rebuild it as a functional or sequential model"
         )
     return model
+
+
+def _closed(sides: tuple[int | None, ...], shape: tuple[int, ...] | None, name: str) -> tuple[int | None, ...]:
+    """The sides of a model's input, the open ones as they are asked for."""
+    if shape is None:
+        return sides
+    if len(shape) != len(sides) or any(side not in (None, mine) for side, mine in zip(sides, shape, strict=True)):
+        raise ModelError(f"model '{name}': takes input of shape {sides}, which {shape} does not fit")
+    return shape
 
 
 def _unsupported(operation: Any, why: str) -> ModelError:
