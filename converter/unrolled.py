@@ -7,6 +7,7 @@ calibration, which sees no numbers there, leaves that step in float. Here the fi
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from converter import environment
@@ -62,11 +63,16 @@ def _check(layer: Any) -> None:
             )
 
 
+@functools.cache
 def _unrolled_class() -> Any:
-    """Made when it is needed: its base class must not be imported before `environment.prepare`."""
+    """Made when it is needed: its base class must not be imported before `environment.prepare`.
+
+    Registered, and with its configuration, because TFMOT rebuilds the layers beside those that it trains.
+    """
     import tensorflow as tf
     import tf_keras
 
+    @tf_keras.utils.register_keras_serializable(package="affect_edge")
     class UnrolledLSTM(tf_keras.layers.Layer):  # type: ignore[misc]
         """Hochreiter and Schmidhuber 1997 with forget gates; Keras orders the gates input, forget, cell, output."""
 
@@ -80,6 +86,9 @@ def _unrolled_class() -> Any:
             self._recurrent = self.add_weight("recurrent_kernel", (self._units, 4 * self._units))
             self._bias = self.add_weight("bias", (4 * self._units,))
             super().build(shape)
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "units": self._units, "return_sequences": self._return_sequences}
 
         def call(self, x: Any) -> Any:
             units = self._units
