@@ -152,7 +152,12 @@ class SoundPipeSource(AudioSource):
             if not told and time.monotonic() - began > STALL_SECONDS:
                 told = True
                 self.figures.stalled += 1
-                _log.warning("%s: no sound has come for %g s", _called(self.name), STALL_SECONDS)
+                # A pipe that trickles stalls again and again: told ever more rarely, counted each time.
+                if self.figures.stalled.bit_count() == 1:
+                    seconds, stalls = STALL_SECONDS, self.figures.stalled
+                    _log.warning(
+                        "%s: no sound has come for %g s (so far %d times)", _called(self.name), seconds, stalls
+                    )
         return False
 
 

@@ -246,6 +246,33 @@ def test_pipe_that_stalls_is_told_once_and_counted(
     assert len(caplog.records) == 1
 
 
+def test_pipe_that_trickles_is_told_ever_more_rarely(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sound_pipe, "STALL_SECONDS", 0.01)
+    monkeypatch.setattr(sound_pipe, "_POLL_MILLISECONDS", 20)
+    reader, writer = os.pipe()
+    with open(reader, "rb") as stream, caplog.at_level(logging.WARNING):  # noqa: PTH123
+        os.write(writer, bytes(1600))
+        source = SoundPipeSource(stream, raw=S16)
+        assert source.read() is not None
+        for stalls in range(1, 7):
+            late = threading.Thread(target=trickle, args=(source, stalls, writer))
+            late.start()
+            assert source.read() is not None
+            late.join()
+        os.close(writer)
+    told = [record.getMessage() for record in caplog.records]
+    assert [text[text.index("(") :] for text in told] == [f"(so far {count} times)" for count in (1, 2, 4)], told
+
+
+def trickle(source: SoundPipeSource, stalls: int, writer: int) -> None:
+    """Write a block once so many stalls were counted."""
+    while source.figures.stalled < stalls:
+        time.sleep(0.005)
+    os.write(writer, bytes(1600))
+
+
 def test_close_from_another_thread_ends_a_waiting_read() -> None:
     with piped(values(800).tobytes(), keep_open=True) as stream:
         source = SoundPipeSource(stream, raw=S16)
