@@ -29,6 +29,10 @@ class JournalError(AffectEdgeError):
     """A journal that cannot be opened, read or written."""
 
 
+class BoardError(AffectEdgeError):
+    """A board that cannot be reached over ssh, or that cannot do there what is asked."""
+
+
 class DataError(AffectEdgeError):
     """A data set that is not what its format promises."""
 
