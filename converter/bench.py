@@ -68,20 +68,20 @@ class Machine:
     """Such as 'litert 2.1.0'."""
     python: str
     numpy: str
-    load: float
-    """Average of the minute before: over half of the cores the ratios are to be trusted, not the times."""
     governor: str | None
     """Of the processor's frequency, as Linux calls it; 'powersave' and 'ondemand' make short runs slow."""
     temperature_c: tuple[float | None, float | None]
     """Degrees Celsius before and after."""
+    others: float | None
+    """How many cores other processes kept busy meanwhile, on average; None where the system does not tell."""
 
     @property
     def busy(self) -> bool:
-        """Whether other work was going on."""
-        return self.load > self.cores / 2
+        """Whether there was so much other work that the ratios are to be trusted, not the times."""
+        return self.others is not None and self.others > self.cores / 8
 
     def __str__(self) -> str:
-        busy = f", busy with other work (load {self.load:g})" if self.busy else ""
+        busy = f", {self.others:g} cores busy with other work" if self.busy else ""
         governor = f", governor {self.governor}" if self.governor else ""
         return f"{self.where}: {self.name}, {self.cores} cores{governor}, {self.system}, {self.runtime}{busy}"
 
@@ -225,7 +225,7 @@ class _Answers:
         self.ended = False
         self._timings: dict[str, dict[int, Timing]] = {}
         self._errors: dict[str, str] = {}
-        self._warmest: float | None = None
+        self._end: dict[str, Any] = {}
 
     def take(self, line: bytes) -> None:
         mark = board_script.MARK.encode()
@@ -241,14 +241,14 @@ class _Answers:
         self._errors.update(said.get("errors", {}))
         if "end" in said:
             self.ended = True
-            self._warmest = said["end"]["temperature_c"]
+            self._end = said["end"]
 
     def bench(self) -> Bench:
         if self.missing is not None:
             raise ModelError(_nothing_to_run(self.where, self.machine, self.missing))
         before = self.machine["temperature_c"]
-        facts = {**self.machine, "temperature_c": (before, self._warmest), "where": self.where}
-        return Bench(Machine(**facts), self._timings, self._errors)
+        facts = {**self.machine, **self._end, "temperature_c": (before, self._end["temperature_c"])}
+        return Bench(Machine(where=self.where, **facts), self._timings, self._errors)
 
 
 def _nothing_to_run(where: str, machine: Mapping[str, Any], missing: Sequence[str]) -> str:

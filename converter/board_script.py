@@ -55,10 +55,11 @@ def main() -> None:
     said["machine"].update(runtime=name + " " + version, numpy=numpy.__version__)
     _say(said)
     threads = order["threads"] or default_threads(cores)
+    others = _Others()
     for position, count in enumerate(threads):
         timings, errors = _time(interpreter_class, files, count, order, (position / len(threads), 1 / len(threads)))
         _say({"threads": count, "timings": timings, "errors": errors})
-    _say({"end": {"temperature_c": _temperature()}})
+    _say({"end": {"temperature_c": _temperature(), "others": others.cores()}})
 
 
 def default_threads(cores: int) -> list[int]:
@@ -162,6 +163,35 @@ def _version(distribution: str) -> str:
         return "unknown"
 
 
+class _Others:
+    """How much processor time other processes take."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), _system_seconds(), _own_seconds()
+
+    def cores(self) -> float | None:
+        """Of how many cores on average, since the beginning; None where Linux's /proc/stat cannot be read."""
+        began, system, own = self._began
+        now = _system_seconds()
+        if system is None or now is None:
+            return None
+        return max(0.0, round((now - system - (_own_seconds() - own)) / (time.perf_counter() - began), 2))
+
+
+def _system_seconds() -> float | None:
+    """Seconds for which a core of the machine was not idle, all cores together."""
+    text = _read("/proc/stat")
+    if text is None:
+        return None
+    # user, nice, system, idle, iowait, irq, softirq, steal; the guests' are among the user's.
+    ticks = [int(field) for field in text.splitlines()[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    return sum(os.times()[:2])
+
+
 def _machine(cores: int) -> dict[str, Any]:
     return {
         "name": _board() or _processor() or platform.machine(),
@@ -169,7 +199,6 @@ def _machine(cores: int) -> dict[str, Any]:
         "architecture": platform.machine(),
         "python": platform.python_version(),
         "cores": cores,
-        "load": round(os.getloadavg()[0], 2),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "temperature_c": _temperature(),
     }

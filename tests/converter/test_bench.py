@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_a_real_model_here(tmp_path: Path) -> None:
     assert found.machine.where == bench.HERE
     assert found.machine.runtime.startswith("litert ")
     assert found.machine.cores >= 1
+    assert found.machine.others is not None and found.machine.others >= 0
     assert found.machine.system in str(found.machine)
 
 
@@ -114,13 +116,14 @@ def test_a_file_that_kills_the_interpreter_is_told_and_the_others_are_timed(call
 
 def test_what_others_write_among_the_answers_is_passed_over() -> None:
     machine = bench.measure({}, effort=QUICK, progress=False).machine
-    facts = {key: value for key, value in vars(machine).items() if key != "where"} | {"temperature_c": 40.5}
+    told = {key: value for key, value in vars(machine).items() if key not in ("where", "others")}
+    facts = told | {"temperature_c": 40.5, "cores": 4}
     timing = {"median": 2.0, "p5": 1.0, "p95": 3.0, "runs": 9}
     command = answering(
         "Welcome to Board OS",
         {"machine": facts},
         {"threads": 4, "timings": {"a": timing}, "errors": {"b": "why"}},
-        {"end": {"temperature_c": 61.0}},
+        {"end": {"temperature_c": 61.0, "others": 1.5}},
         "Goodbye",
     )
     found = bench.run(command, {}, where="there", explain=no_explanation, progress=False)
@@ -128,6 +131,10 @@ def test_what_others_write_among_the_answers_is_passed_over() -> None:
     assert found.errors == {"b": "why"}
     assert found.machine.where == "there"
     assert found.machine.temperature_c == (40.5, 61.0)
+    assert found.machine.busy
+    assert "1.5 cores busy" in str(found.machine)
+    assert not replace(found.machine, others=0.5).busy
+    assert not replace(found.machine, others=None).busy
 
 
 @pytest.mark.parametrize(
