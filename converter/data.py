@@ -1,139 +1,168 @@
-"""Calibration and training data for a conversion: an .npz with arrays x and optionally y, or a folder of pictures."""
+"""Data for a conversion: samples to measure ranges on (and for QAT to learn from), and others to judge by.
+
+What each kind of source gives is read by `converter.sources`; here it is checked against the model and divided.
+"""
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from converter.sources import Raw, Wanted, read_source
+from converter.subject import Subject
 from edge.errors import DataError
-from edge.features.face import to_gray
 
 FloatArray = npt.NDArray[np.float32]
 
-_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".tif", ".tiff"}
+HELD_OUT = 10
+"""Without validation data of its own, one sample in so many is held out of a data set..."""
+LEAST_HELD_OUT = 10
+"""...and no fewer than this many."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a conversion measures and learns with."""
+    """Input of a model and, where it is known, what the answer should be."""
 
-    x: FloatArray
-    """(n, height, width, channels) real numbers, as the model takes them."""
+    x: npt.NDArray[Any]
+    """(n, ...) as the model takes it: float32, or int32 for numbers that are looked up in a table."""
     y: npt.NDArray[Any] | None
-    """(n,) class indices or (n, classes) probabilities; None where there are none."""
+    """(n,) class numbers; (n, classes) float32 probabilities; (n, classes) integers 0 and 1 where several classes may
+    hold at once; (n, ...) float32 of the output's own shape for a model that is no classifier; None where there are
+    none."""
+
+    def __post_init__(self) -> None:
+        if self.y is not None and len(self.y) != len(self.x):
+            raise DataError(f"{len(self.y)} targets for {len(self.x)} samples")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, indices: npt.NDArray[np.intp]) -> Samples:
+        """Some of them."""
+        return Samples(self.x[indices], None if self.y is None else self.y[indices])
+
+    def accuracy(self, outputs: npt.NDArray[Any]) -> float | None:
+        """Share of the samples whose largest output stands at their class (at one of their classes), 0 to 1.
+
+        Parameters
+        ----------
+        outputs
+            (n, classes) logits or probabilities.
+
+        Returns
+        -------
+        None where there are no classes to compare with.
+        """
+        if self.y is None or outputs.ndim != 2 or outputs.shape[1] < 2:
+            return None
+        named = outputs.argmax(axis=1)
+        if self.y.ndim == 1:
+            return float((named == self.y).mean())
+        if self.y.shape != outputs.shape:
+            return None
+        if self.y.dtype.kind == "f":
+            return float((named == self.y.argmax(axis=1)).mean())
+        return float((self.y[np.arange(len(named)), named] > 0).mean())
 
 
-def read_samples(path: Path, *, shape: tuple[int, ...], classes: int, pixel_range: tuple[float, float]) -> Samples:
-    """Read an .npz file or a folder of pictures.
+@dataclass(frozen=True)
+class Data:
+    """What a conversion works with."""
+
+    calibration: Samples
+    """What ranges are measured on, and what QAT learns from."""
+    validation: Samples
+    """Others, which nothing is fitted to but the choice of QAT's best epoch."""
+    labels: tuple[str, ...] | None
+    """Names of the classes in the order of the outputs, where the source tells them."""
+    source: str
+    """What it was read from, for messages and the report."""
+    input_range: tuple[float, float] | None = None
+    """The real numbers that pixel values 0 and 255 were scaled to, or the range that was asked for; None: what the
+    calibration samples have."""
+
+
+def read_data(
+    source: str | Path,
+    subject: Subject,
+    *,
+    labels: tuple[str, ...] | None = None,
+    input_range: tuple[float, float] | None = None,
+    data_dir: Path | None = None,
+    most: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Data:
+    """Read calibration and validation data for a model.
 
     Parameters
     ----------
-    path
-        .npz with `x`, (n, height, width[, channels]) uint8 pixels, or float32 within `pixel_range`, and optionally `y`;
-        or a folder, searched through, whose pictures are made grey and scaled to the model's size.
-    shape
-        (height, width, channels) that the model takes.
+    source
+        - a folder of pictures, searched through: made grey or RGB as the model takes them, scaled to its size; where
+          its sub-folders are the classes (they carry the names of `labels`; or there are as many as outputs, in
+          alphabetical order), they become `y`.
+        - an .npz file with `x`, and optionally `y`, `x_validation`, `y_validation`; uint8 are pixels (a model of
+          pictures), float32 are what the model takes.
+        - a folder that tf.data.Dataset.save wrote, of x or (x, y), in batches or not.
+        - `recipe:NAME`: what the recipe of that name trains on, from the public data in `data_dir`.
+    subject
+        The model; it tells shape and dtype.
+    labels
+        Names of the outputs in their order, where they are known.
+    input_range
+        The real numbers that the input goes from and to. Left out: pixels go from 0 to 1, other data as they are.
+    most
+        Draw at most so many samples, before they are held out.
+    seed
+        Of the draw and of what is held out.
+
+    Returns
+    -------
+    Data
+        Where the source has no validation data, a tenth of the samples (ten at least) is held out for it.
 
     Raises
     ------
     DataError
-        Naming the file, and the key or picture, that is wrong.
+        Naming the file, and the array or picture, that is wrong; or there are too few samples.
     """
-    if path.is_dir():
-        return Samples(_scaled(_read_folder(path, shape), pixel_range), None)
-    arrays = _read_npz(path)
-    if "x" not in arrays:
-        raise DataError(f"{path}: has no array 'x' (it has: {', '.join(arrays) or 'none'}); save np.savez(..., x=...)")
-    x = arrays["x"]
-    if x.shape[1:] == shape[:-1] and shape[-1] == 1:
-        x = x[..., None]
-    if x.shape[1:] != shape:
-        raise DataError(f"{path}: x has shape {x.shape}, where the model takes (n, {', '.join(map(str, shape))})")
-    if len(x) == 0:
-        raise DataError(f"{path}: x holds no samples")
-    y = arrays.get("y")
-    return Samples(_real(path, x, pixel_range), None if y is None else _targets(path, y, len(x), classes))
+    low_high = _checked_range(input_range)
+    wanted = Wanted.of(subject, low_high, labels)
+    raw = read_source(str(source), wanted, data_dir=data_dir, most=most, seed=seed, progress=progress)
+    return divided(raw, str(source), seed=seed)
 
 
-def _real(path: Path, x: npt.NDArray[Any], pixel_range: tuple[float, float]) -> FloatArray:
-    if x.dtype == np.uint8:
-        return _scaled(x, pixel_range)
-    if x.dtype != np.float32:
-        raise DataError(f"{path}: x has dtype {x.dtype}; pixels are uint8, or float32 from low to high")
-    if not np.isfinite(x).all():
-        raise DataError(f"{path}: x holds NaN or infinite numbers")
-    low, high = pixel_range
-    if x.min() < low or x.max() > high:
+def divided(raw: Raw, source: str, *, seed: int) -> Data:
+    """Hold validation samples out where a source has none of its own; raises `DataError` where there are too few."""
+    samples = Samples(raw.x, raw.y)
+    if raw.x_validation is not None:
+        return Data(samples, Samples(raw.x_validation, raw.y_validation), raw.labels, source, raw.input_range)
+    if len(samples) < 2 * LEAST_HELD_OUT:
         raise DataError(
-            f"{path}: x goes from {x.min():g} to {x.max():g}, where pixels go from {low:g} to {high:g}; "
-            "scale it, or tell the model's own range with --pixel-range"
+            f"{source}: {len(samples)} samples are too few to hold {LEAST_HELD_OUT} of them out for validation: give "
+            f"{2 * LEAST_HELD_OUT} at least, some hundreds better, or an .npz with x_validation"
         )
-    return x.astype(np.float32, copy=False)
-
-
-def _targets(path: Path, y: npt.NDArray[Any], count: int, classes: int) -> npt.NDArray[Any]:
-    if y.shape == (count,) and y.dtype.kind in "iu":
-        if y.min() < 0 or y.max() >= classes:
-            raise DataError(
-                f"{path}: y goes from {y.min()} to {y.max()}, where the model has the classes 0 to {classes - 1}"
-            )
-        return y
-    if y.shape == (count, classes) and y.dtype.kind == "f":
-        if not np.isfinite(y).all() or y.min() < 0 or not np.allclose(y.sum(axis=1), 1, atol=1e-3):
-            raise DataError(f"{path}: the rows of y are not probabilities that add up to 1")
-        return y.astype(np.float32)
-    raise DataError(
-        f"{path}: y has shape {y.shape} and dtype {y.dtype}; it must be ({count},) class numbers or "
-        f"({count}, {classes}) probabilities"
+    order = np.random.default_rng(seed).permutation(len(samples))
+    held = max(LEAST_HELD_OUT, len(samples) // HELD_OUT)
+    # Sorted, so that both parts are in the source's order.
+    return Data(
+        samples.take(np.sort(order[held:])), samples.take(np.sort(order[:held])), raw.labels, source, raw.input_range
     )
 
 
-def _scaled(pixels: npt.NDArray[Any], pixel_range: tuple[float, float]) -> FloatArray:
-    low, high = pixel_range
-    # In place: a data set may fill much of the memory.
-    x: FloatArray = pixels.astype(np.float32)
-    x *= (high - low) / 255
-    x += low
-    return np.clip(x, low, high, out=x)
+def _checked_range(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    if ends is not None and not (np.isfinite(ends).all() and ends[0] < ends[1]):
+        raise DataError(f"--pixel-range {ends[0]:g} {ends[1]:g}: the first must be the smaller")
+    return ends
 
 
-def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or folder")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an .npz file, or truncated; write one with np.savez")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files if key in ("x", "y")} or {
-                key: np.empty(0) for key in archive.files
-            }
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-
-
-def _read_folder(folder: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    height, width, channels = shape
-    if channels != 1:
-        raise DataError(f"{folder}: pictures are read as grey, and the model takes {channels} channels; give an .npz")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
-    if not paths:
-        raise DataError(f"{folder}: holds no pictures ({', '.join(sorted(_PICTURES))})")
-    pictures = np.empty((len(paths), height, width, 1), np.uint8)
-    for index, path in enumerate(tqdm(paths, desc="read", unit="picture", disable=None)):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(f"{path}: not a picture that OpenCV can read; remove or mend it")
-        shrinks = picture.shape[0] > height
-        pictures[index, ..., 0] = cv2.resize(
-            to_gray(picture.astype(np.uint8)),
-            (width, height),
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        )
-    return pictures
+def read_samples(path: Path, *, shape: tuple[int, ...], classes: int, pixel_range: tuple[float, float]) -> Samples:
+    """All samples of a source for a classifier of pictures; see `read_data`, which divides them too."""
+    wanted = Wanted(shape, np.dtype(np.float32), (classes,), pixel_range, None)
+    raw = read_source(str(path), wanted, data_dir=None, most=None, seed=0, progress=True)
+    return Samples(raw.x, raw.y)

@@ -1,151 +1,225 @@
-"""From a legacy Keras model to the bytes of a .tflite file: float32, or int8 from input to output.
+"""From a float model to the bytes of a .tflite file: float, or int8 (int16) from input to output.
 
 A batch of one is baked in: with an open batch axis TFLite computes shapes at run time, in operators that int8 does not
-reach. The same model gives the same bytes each time.
+reach. The same model and the same data give the same bytes each time.
+
+What is converted is a tf_keras.Model or a `Subject`.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from converter import environment
+from converter.subject import Subject, of_model
 from edge.errors import DataError, ModelError
 
 FloatArray = npt.NDArray[np.float32]
+Range = tuple[float, float]
 
 
 def float32(model: Any) -> bytes:
-    """A float .tflite file of a tf_keras.Model, for comparison or for boards that are faster in float."""
-    return _convert(model, _converter(model))
+    """A float .tflite file, for comparison or for boards that are faster in float."""
+    subject = _subject(model)
+    return _convert(subject, _converter(subject))
+
+
+def float16(model: Any) -> bytes:
+    """A .tflite file with weights in half precision, that computes in float32 on a CPU and in float16 on a GPU."""
+    import tensorflow as tf
+
+    subject = _subject(model)
+    converter = _converter(subject)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return _convert(subject, converter)
+
+
+def dynamic(model: Any) -> bytes:
+    """A .tflite file with int8 weights whose activations stay in float ("dynamic range"); needs no data.
+
+    TFLite leaves weights of less than 1024 numbers in float.
+    """
+    import tensorflow as tf
+
+    subject = _subject(model)
+    converter = _converter(subject)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return _convert(subject, converter)
 
 
 def int8_from_qat(model: Any) -> bytes:
     """An int8 .tflite file of a model with fake quantisation, whose ranges it takes (see `qat.fine_tune`)."""
-    converter = _converter(model)
-    _want_int8(converter)
-    return _convert(model, converter)
+    import tensorflow as tf
+
+    subject = _subject(model)
+    converter = _converter(subject)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return _convert(subject, converter)
 
 
-def int8_calibrated(model: Any, calibration: FloatArray, *, pixel_range: tuple[float, float] = (0.0, 1.0)) -> bytes:
-    """An int8 .tflite file by post-training quantisation.
+def int8_calibrated(
+    model: Any,
+    calibration: npt.NDArray[Any],
+    *,
+    pixel_range: Range | None = (0.0, 1.0),
+    strict: bool = True,
+    progress: bool = False,
+) -> bytes:
+    """An int8 .tflite file by post-training quantisation (Jacob et al. 2018).
 
     Parameters
     ----------
-    model
-        tf_keras.Model, float.
     calibration
-        (n, height, width, channels) as the model takes it, within `pixel_range`: the ranges of all activations come
-        from these. The input's own range is made to be `pixel_range` exactly.
+        (n, ...) as the model takes it, float32 or, for a model that looks its input up in a table, int32: the ranges
+        of all activations come from these.
+    pixel_range
+        The real numbers that the float input is made to hold, exactly; TFLite widens it to hold zero. None: those of
+        the calibration data.
+    strict
+        Refuse a model with a layer that has no int8 form; else that layer works in float, between a DEQUANTIZE and a
+        QUANTIZE.
+    progress
+        Show a progress bar, if stderr is a terminal.
 
     Raises
     ------
     DataError
-        The calibration data is empty, of another shape, not finite or outside `pixel_range`.
+        The calibration data is empty, of another shape or dtype, not finite, outside `pixel_range`, or without a
+        range: all its numbers are the same.
     ModelError
-        A layer has no int8 form in TFLite.
+        TFLite cannot hold the model, or a layer has no int8 form and `strict` is set.
     """
-    check_input(calibration, model, pixel_range)
-    return _calibrated(model, (sample[None] for sample in _with_full_range(calibration, pixel_range)))
+    import tensorflow as tf
+
+    others = () if strict else (tf.lite.OpsSet.TFLITE_BUILTINS,)
+    operators = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, *others)
+    return _calibrated(_subject(model), calibration, pixel_range, tf.int8, operators, progress=progress)
 
 
 def int8_of_ids(model: Any, calibration: npt.NDArray[np.int32]) -> bytes:
-    """An int8 .tflite file of a model that looks its input up in a table; the input stays int32.
+    """An int8 .tflite file of a model that looks its int32 input up in a table; the input stays int32.
 
-    Parameters
-    ----------
-    model
-        tf_keras.Model, float, whose input is int32.
-    calibration
-        (n, length, pieces) int32 numbers of real texts: the ranges of all activations come from these.
-
-    Raises
-    ------
-    DataError
-        The calibration data is empty, of another shape, or not int32.
-    ModelError
-        A layer has no int8 form in TFLite.
+    See `int8_calibrated`.
     """
-    wanted = tuple(model.input_shape[1:])
-    if calibration.dtype != np.int32 or calibration.shape[1:] != wanted or len(calibration) == 0:
-        raise DataError(
-            f"data of shape {calibration.shape}, {calibration.dtype}, where the model takes "
-            f"(n, {', '.join(map(str, wanted))}), int32"
-        )
-    return _calibrated(model, (row[None] for row in calibration))
+    return int8_calibrated(model, calibration, pixel_range=None)
 
 
-def check_input(x: FloatArray, model: Any, pixel_range: tuple[float, float]) -> None:
-    """Refuse data that the model does not take.
+def int16x8(
+    model: Any,
+    calibration: npt.NDArray[Any],
+    *,
+    input_range: Range | None = None,
+    strict: bool = True,
+    progress: bool = False,
+) -> bytes:
+    """A .tflite file with int8 weights and int16 activations, input and output: more exact than int8, and slower.
+
+    Parameters and errors are those of `int8_calibrated`; int16 has no zero point, so that the input holds from -m to m
+    with m the larger end of its range.
+    """
+    import tensorflow as tf
+
+    sets = tf.lite.OpsSet
+    operators = (
+        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+        *(() if strict else (sets.TFLITE_BUILTINS,)),
+    )
+    return _calibrated(_subject(model), calibration, input_range, tf.int16, operators, progress=progress)
+
+
+def check_input(x: npt.NDArray[Any], model: Any, pixel_range: Range | None) -> None:
+    """Refuse data that a model (tf_keras.Model or `Subject`) does not take.
 
     Raises
     ------
     DataError
         With what is wrong in one line.
     """
-    wanted = tuple(model.input_shape[1:])
-    low, high = pixel_range
-    if x.ndim != len(wanted) + 1 or x.shape[1:] != wanted:
-        raise DataError(f"data of shape {x.shape}, where the model takes (n, {', '.join(map(str, wanted))})")
+    if isinstance(model, Subject):
+        wanted, dtype = model.shape, model.dtype
+    else:
+        wanted, dtype = tuple(model.input_shape[1:]), np.dtype(model.inputs[0].dtype.as_numpy_dtype)
+    sides = ", ".join(map(str, wanted))
+    if x.shape[1:] != wanted or x.ndim != len(wanted) + 1 or x.dtype != dtype:
+        raise DataError(f"data of shape {x.shape}, {x.dtype}, where the model takes (n, {sides}), {dtype}")
     if len(x) == 0:
-        raise DataError("data without a single sample")
-    if x.dtype != np.float32:
-        raise DataError(f"data of dtype {x.dtype}, where float32 is needed")
+        raise DataError(f"data without a single sample, where the model takes (n, {sides}), {dtype}")
+    if dtype.kind != "f":
+        return
     if not np.isfinite(x).all():
         raise DataError("data with NaN or infinite numbers")
+    if pixel_range is None:
+        return
+    low, high = pixel_range
     if x.min() < low or x.max() > high:
-        raise DataError(f"data from {x.min():g} to {x.max():g}, where pixels go from {low:g} to {high:g}")
+        raise DataError(f"data from {x.min():g} to {x.max():g}, where the input goes from {low:g} to {high:g}")
 
 
-def _with_full_range(calibration: FloatArray, pixel_range: tuple[float, float]) -> Iterator[FloatArray]:
-    """The samples, two numbers of the first one set to the ends of the range: too few to move other ranges."""
-    first = calibration[0].copy()
-    first.flat[0], first.flat[-1] = pixel_range
-    yield first
-    yield from calibration[1:]
-
-
-def _calibrated(model: Any, samples: Iterator[npt.NDArray[Any]]) -> bytes:
+def _calibrated(
+    subject: Subject,
+    calibration: npt.NDArray[Any],
+    input_range: Range | None,
+    kind: Any,
+    operators: tuple[Any, ...],
+    *,
+    progress: bool,
+) -> bytes:
     import tensorflow as tf
 
-    converter = _converter(model)
-    _want_int8(converter)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = lambda: ([sample] for sample in samples)
-    return _convert(model, converter)
+    check_input(calibration, subject, input_range)
+    if len(calibration) > 1 and calibration.min() == calibration.max():
+        raise DataError(f"calibration data in which all numbers are {calibration.flat[0]:g}: give real samples")
+    converter = _converter(subject)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # What is int32 to look up a table with stays so.
+    converter.inference_input_type = kind
+    converter.inference_output_type = kind
+    converter.target_spec.supported_ops = list(operators)
+    # What `environment.quiet` swallows is all of stderr; the bar goes round it.
+    with os.fdopen(os.dup(2), "w") as terminal:
+        bar = tqdm(
+            calibration, desc="calibrate", unit="sample", file=terminal, disable=None if progress else True, leave=False
+        )
+        converter.representative_dataset = lambda: ([each] for each in _with_full_range(bar, input_range))
+        return _convert(subject, converter)
 
 
-def _converter(model: Any) -> Any:
+def _with_full_range(samples: Any, ends: Range | None) -> Iterator[npt.NDArray[Any]]:
+    """Batches of one; two numbers of the first one set to the ends of the range: too few to move other ranges."""
+    for index, sample in enumerate(samples):
+        if index == 0 and ends is not None:
+            first = sample.copy()
+            first.flat[0], first.flat[-1] = ends
+            yield first[None]
+            if first.size == 1:
+                yield np.full_like(first, ends[0])[None]
+        else:
+            yield sample[None]
+
+
+def _subject(model: Any) -> Subject:
+    environment.prepare()
+    return model if isinstance(model, Subject) else of_model(model)
+
+
+def _converter(subject: Subject) -> Any:
     environment.prepare()
     import tensorflow as tf
 
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(
-            f"model '{model.name}': has {len(model.inputs)} inputs and {len(model.outputs)} outputs; one of each is "
-            "supported"
-        )
-    shape = tuple(model.inputs[0].shape[1:])
-    if None in shape:
-        raise ModelError(
-            f"model '{model.name}': input shape {shape} leaves a side open; build it with fixed sides, which int8 needs"
-        )
-    spec = tf.TensorSpec((1, *shape), model.inputs[0].dtype, name="input")
-    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec)
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    owner = subject.keep[0] if subject.keep else None
+    return tf.lite.TFLiteConverter.from_concrete_functions([subject.function], owner)
 
 
-def _want_int8(converter: Any) -> None:
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-
-
-def _convert(model: Any, converter: Any) -> bytes:
+def _convert(subject: Subject, converter: Any) -> bytes:
     from tensorflow.lite.python.convert import ConverterError
 
     try:
@@ -153,4 +227,4 @@ def _convert(model: Any, converter: Any) -> bytes:
             return bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        raise ModelError(f"model '{model.name}': TFLite cannot hold it: {line}") from error
+        raise ModelError(f"{subject.where}: TFLite cannot hold it: {line}") from error
