@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from edge.inference import Accelerator
+
 
 def _expand(path: Path) -> Path:
     try:
@@ -17,6 +19,16 @@ def _expand(path: Path) -> Path:
 
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand)]
 """A path as text; ~ is the user's home folder."""
+
+
+AcceleratorSetting = Annotated[
+    Accelerator,
+    Field(
+        description="What computes the model: 'cpu'; 'gpu' (through TensorRT or CUDA where an .onnx file lies beside "
+        "the model, or through Vulkan; the CPU where none of them gives its answers, with a warning that says why); "
+        "'auto' (measures all of them at the first start, takes the fastest and remembers it)."
+    ),
+]
 
 
 class Section(BaseModel):
@@ -55,6 +67,7 @@ class FaceConfig(Section):
         default=None, gt=0, lt=1, description="Least score of a face. Left out: the model's own, from its manifest."
     )
     threads: int = Field(default=1, ge=1, le=64, description="Threads that one search for faces may use.")
+    accelerator: AcceleratorSetting = "cpu"
     min_size: float = Field(
         default=0.08, ge=0, le=1, description="Longer side of the smallest face, as a part of the frame's height."
     )
@@ -83,6 +96,7 @@ class ExpressionConfig(Section):
     threads: int = Field(
         default=1, ge=1, le=64, description="Threads that one inference may use. Small models are fastest with 1."
     )
+    accelerator: AcceleratorSetting = "cpu"
 
 
 class MicrophoneConfig(Section):
@@ -106,6 +120,7 @@ class SpeechConfig(Section):
         description="Name of an installed speech model (`affect-edge models` lists them) or path to a .tflite file.",
     )
     threads: int = Field(default=1, ge=1, le=64, description="Threads that one inference may use.")
+    accelerator: AcceleratorSetting = "cpu"
     margin_db: float = Field(
         default=6.0,
         ge=0,
@@ -137,6 +152,7 @@ class TextConfig(Section):
         "file.",
     )
     threads: int = Field(default=1, ge=1, le=64, description="Threads that one inference may use.")
+    accelerator: AcceleratorSetting = "cpu"
 
 
 class SmoothingConfig(Section):

@@ -83,11 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
             raise TextUsageError("no text: give one as an argument, a --file, or pipe lines into it (- to type them)")
         texts = ["-"]
     config = load_config(arguments.config)
-    threads = config.text.threads
-    emotions = TextRecognizer(find_model("text-emotion", arguments.model or config.text.model), threads=threads)
+    threads, accelerator = config.text.threads, config.text.accelerator
+    model = find_model("text-emotion", arguments.model or config.text.model)
+    emotions = TextRecognizer(model, threads=threads, accelerator=accelerator)
     traits = None
     if arguments.traits:
-        traits = TraitRecognizer(find_model("traits", arguments.traits_model or "traits"), threads=threads)
+        model = find_model("traits", arguments.traits_model or "traits")
+        traits = TraitRecognizer(model, threads=threads, accelerator=accelerator)
     print(NOTICE, file=sys.stderr)
     make = JsonOutput if arguments.json else WordOutput
     output = make(emotions.labels, words=arguments.words, show_text=arguments.show_text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ModelError
-from edge.inference.manifest import Manifest, Task, TensorSpec, verify_model
+from edge.inference import Accelerator
+from edge.inference.manifest import Manifest, Task, TextInput, verify_model
+from edge.inference.tensors import TensorInfo, dequantise, tensor_info
+
+__all__ = [
+    "Interpreter",
+    "RuntimeInfo",
+    "RuntimeName",
+    "TensorInfo",
+    "available_runtimes",
+    "dequantise",
+    "load_interpreter",
+    "load_model",
+]
 
 log = logging.getLogger(__name__)
 
@@ -78,40 +91,24 @@ class RuntimeInfo:
     """Why it cannot be imported although it is installed."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """Shape, type and quantisation of a model's input or output: real = scale * (stored - zero_point)."""
-
-    name: str
-    shape: tuple[int, ...]
-    """With the batch axis first."""
-    dtype: np.dtype[Any]
-    scale: float
-    """1 where the tensor is not quantised."""
-    zero_point: int
-
-    def differences(self, spec: TensorSpec) -> list[str]:
-        """What differs from the manifest's description, one phrase each; empty if nothing does."""
-        found = []
-        if self.shape != spec.shape:
-            found.append(f"shape {list(self.shape)} where the manifest says {list(spec.shape)}")
-        if self.dtype != np.dtype(spec.dtype):
-            found.append(f"dtype {self.dtype} where the manifest says {spec.dtype}")
-        # The file holds float32, the manifest's text may have been rounded: seven digits must agree.
-        if not math.isclose(self.scale, spec.scale, rel_tol=1e-6):
-            found.append(f"scale {self.scale:.9g} where the manifest says {spec.scale:.9g}")
-        if self.zero_point != spec.zero_point:
-            found.append(f"zero point {self.zero_point} where the manifest says {spec.zero_point}")
-        return found
-
-
 class Interpreter:
     """One model, loaded, with its memory allocated once. Made by `load_interpreter`.
 
     Not safe for use by several threads at once: each loop loads its own.
+
+    Parameters
+    ----------
+    backend
+        A TensorFlow Lite `Interpreter`, or what has the five methods of it that are called here.
+    runtime
+        Name and version.
+    model
+        The file.
+    fallback
+        Takes over, for good, when `backend` fails.
     """
 
-    def __init__(self, backend: Any, *, runtime: str, model: Path) -> None:
+    def __init__(self, backend: Any, *, runtime: str, model: Path, fallback: Interpreter | None = None) -> None:
         inputs, outputs = backend.get_input_details(), backend.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
@@ -119,12 +116,15 @@ class Interpreter:
             )
         self.model = model
         self.runtime = runtime
-        """Name and version of the runtime, such as 'litert 2.1.0'."""
-        self.input = _tensor_info(inputs[0])
-        self.output = _tensor_info(outputs[0])
+        """Name and version of the runtime, such as 'litert 2.1.0', and the GPU where one computes."""
+        self.fallback_reason: str | None = None
+        """Why the CPU computes although a GPU was asked for, or did at first; None where nothing is amiss."""
+        self.input = tensor_info(inputs[0])
+        self.output = tensor_info(outputs[0])
         self._backend = backend
         self._input_index: int = inputs[0]["index"]
         self._output_index: int = outputs[0]["index"]
+        self._fallback = fallback
 
     def run(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run the model once.
@@ -156,8 +156,48 @@ class Interpreter:
             self._backend.invoke()
             output: npt.NDArray[Any] = self._backend.get_tensor(self._output_index)
         except (RuntimeError, ValueError) as error:
+            if self._fallback is not None:
+                return self._fall_back(_one_line(error)).run(x)
             raise ModelError(f"{self.model}: {self.runtime} could not run it: {_one_line(error)}") from error
         return output
+
+    def computed_by(self, compute: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], runtime: str) -> Interpreter:
+        """The same model, computed by something else that takes and gives the same tensors.
+
+        Parameters
+        ----------
+        compute
+            From an array of `input` to a new one of `output`; a `RuntimeError` says that it failed: from then on this
+            interpreter computes.
+        runtime
+            Its name and version.
+        """
+        return Interpreter(_Computed(self._backend, compute), runtime=runtime, model=self.model, fallback=self)
+
+    def _fall_back(self, reason: str) -> Interpreter:
+        assert self._fallback is not None
+        log.warning("%s: %s failed, %s goes on: %s", self.model, self.runtime, self._fallback.runtime, reason)
+        self.fallback_reason = reason
+        self.runtime, self._backend, self._fallback = self._fallback.runtime, self._fallback._backend, None
+        return self
+
+
+class _Computed:
+    """What `Interpreter` calls, over a function; the tensors' details are those of the TensorFlow Lite interpreter."""
+
+    def __init__(self, tensors: Any, compute: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> None:
+        self.get_input_details = tensors.get_input_details
+        self.get_output_details = tensors.get_output_details
+        self._compute = compute
+
+    def set_tensor(self, _: int, x: npt.NDArray[Any]) -> None:
+        self._x = x
+
+    def invoke(self) -> None:
+        self._answer = self._compute(self._x)
+
+    def get_tensor(self, _: int) -> npt.NDArray[Any]:
+        return self._answer
 
 
 def load_interpreter(model: Path, *, threads: int = 1, runtime: RuntimeName = "auto") -> Interpreter:
@@ -204,9 +244,17 @@ def load_interpreter(model: Path, *, threads: int = 1, runtime: RuntimeName = "a
 
 
 def load_model(
-    model: Path, *, task: Task | None = None, threads: int = 1, runtime: RuntimeName = "auto"
+    model: Path,
+    *,
+    task: Task | None = None,
+    threads: int = 1,
+    runtime: RuntimeName = "auto",
+    accelerator: Accelerator = "cpu",
 ) -> tuple[Interpreter, Manifest]:
     """Verify a model file against its manifest, load it, and check that its tensors are those of the manifest.
+
+    With an `accelerator` other than 'cpu' see `edge.inference.accelerator.accelerate`: where a GPU cannot compute the
+    model the CPU does.
 
     Raises
     ------
@@ -219,20 +267,12 @@ def load_model(
     differences += [f"output {difference}" for difference in interpreter.output.differences(manifest.output)]
     if differences:
         raise ModelError(f"{model}: {'; '.join(differences)}; convert it again")
+    if accelerator != "cpu":
+        from edge.inference.accelerator import accelerate
+
+        numbers = manifest.input.text.numbers if isinstance(manifest.input, TextInput) else 1
+        interpreter = accelerate(interpreter, accelerator, sha256=manifest.sha256, threads=threads, numbers=numbers)
     return interpreter, manifest
-
-
-def dequantise(stored: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[np.float32]:
-    """The real numbers that a tensor's stored numbers stand for; float tensors pass through.
-
-    Returns
-    -------
-    float32, of the shape of `stored`
-    """
-    if info.dtype.kind == "f":
-        return stored.astype(np.float32)
-    real: npt.NDArray[np.float32] = (stored.astype(np.float32) - np.float32(info.zero_point)) * np.float32(info.scale)
-    return real
 
 
 def available_runtimes() -> list[RuntimeInfo]:
@@ -289,18 +329,6 @@ def _check_file(model: Path) -> None:
     if head[4:] != _FILE_IDENTIFIER:
         what = "is empty" if not head else "is no TensorFlow Lite model (no TFL3 mark)"
         raise ModelError(f"{model}: {what}; truncated or another kind of file? install it again")
-
-
-def _tensor_info(details: dict[str, Any]) -> TensorInfo:
-    scale, zero_point = details["quantization"]
-    return TensorInfo(
-        name=str(details["name"]),
-        shape=tuple(int(side) for side in details["shape"]),
-        dtype=np.dtype(details["dtype"]),
-        # The runtimes report a scale of 0 for tensors that are not quantised.
-        scale=float(scale) or 1.0,
-        zero_point=int(zero_point),
-    )
 
 
 def _one_line(error: BaseException) -> str:

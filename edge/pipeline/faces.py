@@ -59,9 +59,12 @@ class FacePipeline:
             min_size=config.face.min_size,
             threshold=config.face.threshold,
             threads=config.face.threads,
+            accelerator=config.face.accelerator,
         )
         recognizer = ExpressionRecognizer(
-            find_model("expression", config.expression.model), threads=config.expression.threads
+            find_model("expression", config.expression.model),
+            threads=config.expression.threads,
+            accelerator=config.expression.accelerator,
         )
         return cls(detector, recognizer, config)
 

@@ -86,7 +86,9 @@ class SpeechPipeline:
     def from_config(cls, config: Config) -> SpeechPipeline:
         """Load the models that a configuration names; raises `ModelError`."""
         model = find_model("speech-emotion", config.speech.model)
-        return cls(SpeechRecognizer(model, threads=config.speech.threads), config)
+        return cls(
+            SpeechRecognizer(model, threads=config.speech.threads, accelerator=config.speech.accelerator), config
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

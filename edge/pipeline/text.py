@@ -53,7 +53,7 @@ class TextPipeline:
     def from_config(cls, config: Config) -> TextPipeline:
         """Load the model that a configuration names; raises `ModelError`."""
         model = find_model("text-emotion", config.text.model)
-        return cls(TextRecognizer(model, threads=config.text.threads))
+        return cls(TextRecognizer(model, threads=config.text.threads, accelerator=config.text.accelerator))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.features.face import crop_face, pixel_table
+from edge.inference import Accelerator
 from edge.inference.interpreter import load_model
 from edge.observation import Face, Image
 
@@ -21,6 +22,8 @@ class ExpressionRecognizer:
         The .tflite file, with its manifest beside it.
     threads
         Of the interpreter.
+    accelerator
+        What computes: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -28,8 +31,10 @@ class ExpressionRecognizer:
         The file is damaged, of another task, or not what its manifest says.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._interpreter, self.manifest = load_model(model, task="expression", threads=threads)
+    def __init__(self, model: Path, *, threads: int = 1, accelerator: Accelerator = "cpu") -> None:
+        self._interpreter, self.manifest = load_model(
+            model, task="expression", threads=threads, accelerator=accelerator
+        )
         self._size = self.manifest.input.shape[1]
         self._pixels = pixel_table(self.manifest.image_input)
         # softmax((scale * (stored - zero_point)) / temperature): the zero point drops out of a softmax.

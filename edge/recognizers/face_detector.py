@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge.features.cells import FloatArray, read_faces
 from edge.features.face import pixel_table
 from edge.features.letterbox import letterbox
+from edge.inference import Accelerator
 from edge.inference.interpreter import dequantise, load_model
 from edge.observation import Box, Face, Image
 
@@ -31,6 +32,8 @@ class FaceDetector:
         Least score of a face, 0 to 1; None takes the manifest's.
     threads
         Of the interpreter.
+    accelerator
+        What computes: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -38,8 +41,18 @@ class FaceDetector:
         The file is damaged, of another task, or not what its manifest says.
     """
 
-    def __init__(self, model: Path, *, min_size: float = 0.0, threshold: float | None = None, threads: int = 1) -> None:
-        self._interpreter, self.manifest = load_model(model, task="face-detection", threads=threads)
+    def __init__(
+        self,
+        model: Path,
+        *,
+        min_size: float = 0.0,
+        threshold: float | None = None,
+        threads: int = 1,
+        accelerator: Accelerator = "cpu",
+    ) -> None:
+        self._interpreter, self.manifest = load_model(
+            model, task="face-detection", threads=threads, accelerator=accelerator
+        )
         detection = self.manifest.detection
         assert detection is not None  # a face detector's manifest is refused without it
         _, self._height, self._width, _ = self.manifest.input.shape

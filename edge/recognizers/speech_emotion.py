@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from edge.errors import ModelError
 from edge.features.logmel import FloatArray, LogMelSettings
+from edge.inference import Accelerator
 from edge.inference.interpreter import Interpreter, TensorInfo, dequantise, load_model
 from edge.inference.manifest import Manifest, SequenceInput, SpeechInput
 
@@ -30,6 +31,8 @@ class SpeechRecognizer:
         speech-encoder beside the head's folder.
     threads
         Of each interpreter.
+    accelerator
+        What computes each: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -38,13 +41,15 @@ class SpeechRecognizer:
         head was trained with; the head keeps state from one run to the next.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._head, self.manifest = load_model(model, task="speech-emotion", threads=threads)
+    def __init__(self, model: Path, *, threads: int = 1, accelerator: Accelerator = "cpu") -> None:
+        self._head, self.manifest = load_model(model, task="speech-emotion", threads=threads, accelerator=accelerator)
         entry = self.manifest.input
         assert isinstance(entry, SequenceInput)  # the manifest's own check
         path = encoder_path(model, self.manifest)
         try:
-            self._encoder, self.encoder_manifest = load_model(path, task="speech-encoder", threads=threads)
+            self._encoder, self.encoder_manifest = load_model(
+                path, task="speech-encoder", threads=threads, accelerator=accelerator
+            )
         except ModelError as error:
             raise ModelError(f"{error} (the encoder that {model} needs)") from None
         sound = self.encoder_manifest.input

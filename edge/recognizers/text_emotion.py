@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.features.words import MOST_CHARACTERS, is_word, sentences, tokenise
+from edge.inference import Accelerator
 from edge.inference.manifest import Manifest
 from edge.observation import UNSURE
 from edge.recognizers.text_model import FAMILIAR, TextModel, Weight, says_something, sigmoid, stretches
@@ -54,6 +55,8 @@ class TextRecognizer:
         The .tflite file, with its manifest beside it.
     threads
         Of the interpreter.
+    accelerator
+        What computes: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -61,8 +64,8 @@ class TextRecognizer:
         The file is damaged, of another task, or not what its manifest says; see `TextModel`.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._model = TextModel(model, task="text-emotion", threads=threads)
+    def __init__(self, model: Path, *, threads: int = 1, accelerator: Accelerator = "cpu") -> None:
+        self._model = TextModel(model, task="text-emotion", threads=threads, accelerator=accelerator)
         calibration = self.manifest.calibration
         self._thresholds = np.array(calibration.thresholds or [0.5] * len(self.labels), np.float32)
         self._unsure_below = calibration.unsure_below

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge.errors import ModelError
 from edge.features.token_ids import TokenIds
 from edge.features.words import MOST_CHARACTERS, is_word, tokenise
+from edge.inference import Accelerator
 from edge.inference.interpreter import dequantise, load_model
 from edge.inference.manifest import Task
 
@@ -55,6 +56,8 @@ class TextModel:
         That it must be made for.
     threads
         Of the interpreter.
+    accelerator
+        What computes: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -63,8 +66,8 @@ class TextModel:
         it keeps state from one run to the next.
     """
 
-    def __init__(self, model: Path, *, task: Task, threads: int = 1) -> None:
-        self._interpreter, self.manifest = load_model(model, task=task, threads=threads)
+    def __init__(self, model: Path, *, task: Task, threads: int = 1, accelerator: Accelerator = "cpu") -> None:
+        self._interpreter, self.manifest = load_model(model, task=task, threads=threads, accelerator=accelerator)
         self.settings = self.manifest.text_input.text
         self._ids = TokenIds(self.settings)
         self._temperature = np.float32(self.manifest.calibration.temperature)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import ModelError
 from edge.features.words import is_word
+from edge.inference import Accelerator
 from edge.inference.manifest import Band, Manifest
 from edge.recognizers.text_model import FAMILIAR, TextModel, Weight, sigmoid, tokens_of
 
@@ -58,6 +59,8 @@ class TraitRecognizer:
         The .tflite file, with its manifest beside it.
     threads
         Of the interpreter.
+    accelerator
+        What computes: see `edge.inference.accelerator`.
 
     Raises
     ------
@@ -65,8 +68,8 @@ class TraitRecognizer:
         The file is damaged, of another task, or not what its manifest says (see `TextModel`); it was not measured yet.
     """
 
-    def __init__(self, model: Path, *, threads: int = 1) -> None:
-        self._model = TextModel(model, task="traits", threads=threads)
+    def __init__(self, model: Path, *, threads: int = 1, accelerator: Accelerator = "cpu") -> None:
+        self._model = TextModel(model, task="traits", threads=threads, accelerator=accelerator)
         if self.manifest.traits is None:
             raise ModelError(
                 f"{model}: not measured yet: its manifest has no 'traits', without which a score says nothing; run its "

@@ -1,0 +1,142 @@
+"""A model through ONNX Runtime: TensorRT, CUDA or the CPU compute the NAME.onnx that was made from NAME.tflite.
+
+The .onnx takes and gives the same stored numbers as the .tflite. TensorRT computes in int8 only what is quantised
+symmetrically; ONNX Runtime hands what it refuses to CUDA, and what that refuses to the CPU, without a word. Whether it
+pays is for `accelerator` to measure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+TENSORRT: Final = "TensorrtExecutionProvider"
+
+_DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
+"""Under which names it is published; NVIDIA's wheels for Jetsons have the second."""
+
+_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+"""Where ONNX's name of a type is not NumPy's."""
+
+
+def onnx_path(model: Path) -> Path:
+    """Where the ONNX file of a .tflite file lies: beside it, with the suffix .onnx."""
+    return model.with_suffix(".onnx")
+
+
+def runtime_version() -> str | None:
+    """The installed ONNX Runtime's version, read without importing it; None where it is not installed."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    for distribution in _DISTRIBUTIONS:
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def available_providers() -> list[str]:
+    """What the installed ONNX Runtime was built to compute with; `RuntimeError` where it is missing or broken."""
+    try:
+        # The package's own list, which neither starts CUDA nor looks for a GPU.
+        names: list[str] = importlib.import_module("onnxruntime").get_available_providers()
+    except ModuleNotFoundError:
+        raise RuntimeError("ONNX Runtime is not installed: pip install 'affect-edge[jetson]'") from None
+    except (ImportError, AttributeError, SystemError, OSError) as error:
+        raise RuntimeError(f"ONNX Runtime is installed but fails: {' '.join(str(error).split())}") from error
+    return names
+
+
+class OnnxModel:
+    """A model that ONNX Runtime computes.
+
+    Parameters
+    ----------
+    path
+        The .onnx file; one input, one output.
+    provider
+        What computes: `CPU`, `CUDA` or `TENSORRT`.
+    threads
+        Of what the CPU computes.
+    engines
+        Folder in which TensorRT keeps the engines that it builds, which takes minutes on a small board; None builds
+        them anew each time.
+
+    Raises
+    ------
+    RuntimeError
+        The file cannot be loaded, or the provider does not work here.
+    """
+
+    def __init__(self, path: Path, *, provider: str, threads: int = 1, engines: Path | None = None) -> None:
+        available = available_providers()
+        if provider not in available:
+            raise RuntimeError(
+                f"ONNX Runtime {runtime_version()} was built without {provider}: install the onnxruntime-gpu that is "
+                "made for this board's CUDA"
+            )
+        runtime = importlib.import_module("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Waiting threads that spin would take a small board's other cores from the camera.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3  # errors
+        try:
+            model = path.read_bytes()
+            self._session = self._open(runtime, model, provider, options, engines)
+            (self._input,), (output,) = self._session.get_inputs(), self._session.get_outputs()
+        except OSError as error:
+            raise RuntimeError(f"{path}: cannot be read: {error.strerror}") from None
+        except Exception as error:  # ONNX Runtime's own errors are made in C++, and derive from nothing narrower
+            raise RuntimeError(f"{path}: ONNX Runtime cannot load it: {' '.join(str(error).split())}") from error
+        self._output: str = output.name
+        used = self._session.get_providers()[0]
+        if used != provider:
+            # It only prints why: a library that is missing, a driver that is too old.
+            raise RuntimeError(
+                f"{provider} does not start here (ONNX Runtime took {used}): see its libraries and driver"
+            )
+        self.shape: tuple[int, ...] = tuple(self._input.shape)
+        """Of the input."""
+        self.dtype: np.dtype[Any] = _dtype(self._input.type)
+        """Of the input."""
+
+    def __call__(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Run the model once; a new array."""
+        try:
+            output: npt.NDArray[Any] = self._session.run([self._output], {self._input.name: x})[0]
+        except Exception as error:  # see above
+            raise RuntimeError(f"ONNX Runtime: {' '.join(str(error).split())}") from error
+        return output
+
+    def _open(self, runtime: Any, model: bytes, provider: str, options: Any, engines: Path | None) -> Any:
+        providers: list[Any] = {CPU: [CPU], CUDA: [CUDA, CPU], TENSORRT: [TENSORRT, CUDA, CPU]}[provider]
+        if provider == TENSORRT:
+            settings: dict[str, Any] = {"trt_fp16_enable": True, "trt_int8_enable": _is_quantised(model)}
+            if engines is not None:
+                settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
+            providers[0] = (TENSORRT, settings)
+        session = runtime.InferenceSession(model, sess_options=options, providers=providers)
+        # Otherwise a failing run would be tried again with other providers, with no sign of it.
+        session.disable_fallback()
+        return session
+
+
+def _is_quantised(model: bytes) -> bool:
+    """TensorRT must be allowed int8 for a file with Q and DQ nodes, and cannot build a float one when it is."""
+    return b"DequantizeLinear" in model
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """The NumPy type of what ONNX calls 'tensor(int8)'."""
+    return np.dtype(_DTYPES.get(name, name.removeprefix("tensor(").removesuffix(")")))
