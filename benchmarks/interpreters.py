@@ -83,12 +83,15 @@ def measure(
     from tqdm import tqdm
 
     warmup = max(2, rounds // 10)
+    prepared = []
+    for model in models:
+        manifest = verify_model(model.path)
+        found = inputs_of(model.path, manifest, folders, made_up_rows=MADE_UP, most=rows, progress=progress)
+        prepared.append((model, manifest, found))
     with ExitStack() as stack:
         processes = {place.name: stack.enter_context(InterpreterProcess(place)) for place in where}
         figures = []
-        for model in tqdm(models, desc="models", unit="model", disable=not progress):
-            manifest = verify_model(model.path)
-            inputs = inputs_of(model.path, manifest, folders, made_up_rows=MADE_UP, most=rows, progress=progress)
+        for model, manifest, inputs in tqdm(prepared, desc="models", unit="model", disable=not progress):
             answers = {name: answer(process, model.path, manifest, inputs.rows) for name, process in processes.items()}
             times = [_time(processes, model, count, rounds, warmup) for count in threads]
             figures.append(
