@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from converter import bridge
+    from converter import bridge, keras_files, legacy_graph
     from converter.convert import verify_and_write
     from converter.data import read_samples
 
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not low < high:
         raise DataError(f"--pixel-range {low:g} {high:g}: the first must be the smaller")
     _say(f"reading {arguments.model}", arguments)
-    legacy = bridge.without_softmax(bridge.to_tf_keras(bridge.load_keras(arguments.model)))
+    legacy = legacy_graph.without_softmax(bridge.to_tf_keras(keras_files.load_keras(arguments.model)))
     shape, classes = _image_classifier(legacy, arguments.model)
     if len(labels) != classes:
         raise ModelError(f"--labels: {len(labels)} labels ({', '.join(labels)}) for {classes} outputs")

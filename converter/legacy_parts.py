@@ -1,63 +1,43 @@
-"""Layers of Keras 3 that the bridge builds from several layers of legacy Keras.
-
-They look like one legacy layer to the bridge: called on a tensor, with `weights` and `set_weights`.
-"""
+"""Layers of Keras 3 that the bridge builds from several layers of legacy Keras."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-# These have another definition, or no name, in legacy Keras, and are built from layers that it has.
-BUILT_ACTIVATIONS = {
-    "relu6": "relu6",
-    "hard_sigmoid": "hard_sigmoid",
-    "hard_silu": "hard_silu",
-    "hard_swish": "hard_silu",
-}
+BUILT_ACTIVATIONS = ("relu6", "hard_sigmoid", "hard_silu")
+"""Those of `legacy_activations` that are built from layers, which TFLite makes one operator of."""
 
 
-class Separable:
+def separable(config: dict[str, Any], name: str) -> list[Any]:
     """A separable convolution as the two that it is made of.
 
     TFLite splits it anyway; TFMOT would too, but names the parts without a look at the model's names, and where one of
     them is taken it never returns.
     """
+    from tf_keras import layers
 
-    def __init__(self, config: dict[str, Any], name: str) -> None:
-        from tf_keras import layers
-
-        first = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier", "trainable")
-        last = ("filters", "data_format", "use_bias", "activation", "bias_regularizer", "trainable")
-        self._depthwise = layers.DepthwiseConv2D(
-            **{key: config[key] for key in first if key in config},
-            depthwise_regularizer=config.get("depthwise_regularizer"),
-            use_bias=False,
-            name=f"{name}_depthwise",
-        )
-        self._pointwise = layers.Conv2D(
-            **{key: config[key] for key in last if key in config},
-            kernel_size=1,
-            kernel_regularizer=config.get("pointwise_regularizer"),
-            name=f"{name}_pointwise",
-        )
-
-    def __call__(self, x: Any) -> Any:
-        return self._pointwise(self._depthwise(x))
-
-    @property
-    def weights(self) -> list[Any]:
-        return [*self._depthwise.weights, *self._pointwise.weights]
-
-    def set_weights(self, arrays: list[npt.NDArray[np.float32]]) -> None:
-        self._depthwise.set_weights(arrays[:1])
-        self._pointwise.set_weights(arrays[1:])
+    first = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier", "trainable")
+    last = ("filters", "data_format", "use_bias", "activation", "bias_regularizer", "trainable")
+    depthwise = layers.DepthwiseConv2D(
+        **{key: config[key] for key in first if key in config},
+        depthwise_regularizer=config.get("depthwise_regularizer"),
+        use_bias=False,
+        name=f"{name}_depthwise",
+    )
+    pointwise = layers.Conv2D(
+        **{key: config[key] for key in last if key in config},
+        kernel_size=1,
+        kernel_regularizer=config.get("pointwise_regularizer"),
+        name=f"{name}_pointwise",
+    )
+    return [depthwise, pointwise]
 
 
 class BuiltActivation:
-    """An activation that legacy Keras lacks, from layers that TFLite fuses into one operator."""
+    """An activation that legacy Keras lacks, from layers that TFLite fuses into one operator.
+
+    It looks like one legacy layer to the bridge: called on a tensor, without weights.
+    """
 
     weights: tuple[()] = ()
 

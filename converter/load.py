@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter import bridge, subject
+from converter import bridge, keras_files, legacy_graph, subject
 from converter.subject import Subject
 
 
@@ -25,5 +25,5 @@ def load(path: Path, *, input_shape: tuple[int, ...] | None = None) -> Subject:
     ModelError
         No such file, damaged, or a model that cannot be converted; the message names the layer and the way out.
     """
-    legacy = bridge.to_tf_keras(bridge.load_keras(path), input_shape=input_shape)
-    return subject.of_model(bridge.without_softmax(legacy), path=path)
+    legacy = bridge.to_tf_keras(keras_files.load_keras(path), input_shape=input_shape)
+    return subject.of_model(legacy_graph.without_softmax(legacy), path=path)

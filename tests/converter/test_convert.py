@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from converter import bridge, command, cost, environment, export, package, qat, verify
+from converter import bridge, command, cost, environment, export, keras_files, package, qat, verify
 from converter.data import Samples, read_samples
 from edge import cli
 from edge.errors import AffectEdgeError, DataError, ModelError
@@ -135,7 +135,7 @@ def test_qat_keeps_the_best_weights(tuned: qat.FineTuned, trained: Trained) -> N
 
 
 def test_qat_leaves_the_float_model_alone(trained: Trained) -> None:
-    assert bridge.output_difference(bridge.load_keras(trained.path), trained.legacy) <= bridge.TOLERANCE
+    assert bridge.output_difference(keras_files.load_keras(trained.path), trained.legacy) <= bridge.TOLERANCE
 
 
 def test_depthwise_kernels_are_quantised_by_channel(tuned: qat.FineTuned) -> None:
@@ -195,7 +195,7 @@ def test_separable_convolutions_are_trained_beside_others() -> None:
 
 
 def test_converting_twice_gives_the_same_bytes(files: dict[str, Path], trained: Trained, tuned: qat.FineTuned) -> None:
-    again = bridge.to_tf_keras(bridge.load_keras(trained.path))
+    again = bridge.to_tf_keras(keras_files.load_keras(trained.path))
     assert export.int8_calibrated(again, trained.x[:200]) == files["int8"].read_bytes()
     assert export.int8_from_qat(tuned.model) == files["qat"].read_bytes()
 
