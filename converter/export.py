@@ -9,19 +9,20 @@ What is converted is a tf_keras.Model or a `Subject`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from converter import environment
+from converter import environment, layer_names, selective
 from converter.subject import Subject, of_model
 from edge.errors import DataError, ModelError
 
 FloatArray = npt.NDArray[np.float32]
 Range = tuple[float, float]
+Made = TypeVar("Made")
 
 
 def float32(model: Any) -> bytes:
@@ -72,6 +73,7 @@ def int8_calibrated(
     *,
     pixel_range: Range | None = (0.0, 1.0),
     strict: bool = True,
+    keep_float: tuple[str, ...] = (),
     progress: bool = False,
 ) -> bytes:
     """An int8 .tflite file by post-training quantisation (Jacob et al. 2018).
@@ -87,6 +89,8 @@ def int8_calibrated(
     strict
         Refuse a model with a layer that has no int8 form; else that layer works in float, between a DEQUANTIZE and a
         QUANTIZE.
+    keep_float
+        Names of layers that stay in float so; input and output are int8 all the same. See `selective`.
     progress
         Show a progress bar, if stderr is a terminal.
 
@@ -96,13 +100,40 @@ def int8_calibrated(
         The calibration data is empty, of another shape or dtype, not finite, outside `pixel_range`, or without a
         range: all its numbers are the same.
     ModelError
-        TFLite cannot hold the model, or a layer has no int8 form and `strict` is set.
+        TFLite cannot hold the model, a layer has no int8 form and `strict` is set, or a name in `keep_float` is no
+        layer's.
     """
     import tensorflow as tf
 
+    if keep_float:
+        return calibrated(model, calibration, pixel_range=pixel_range, progress=progress).quantised(keep_float)
     others = () if strict else (tf.lite.OpsSet.TFLITE_BUILTINS,)
     operators = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, *others)
-    return _calibrated(_subject(model), calibration, pixel_range, tf.int8, operators, progress=progress)
+    subject = _subject(model)
+    return _with_data(subject, calibration, pixel_range, tf.int8, operators, _finish(subject), progress=progress)
+
+
+def calibrated(
+    model: Any,
+    calibration: npt.NDArray[Any],
+    *,
+    pixel_range: Range | None = (0.0, 1.0),
+    progress: bool = False,
+) -> selective.Calibrated:
+    """What `int8_calibrated` quantises, before it does: to choose, once or several times, which layers stay in float.
+
+    Parameters and errors are those of `int8_calibrated`.
+    """
+    import tensorflow as tf
+
+    subject = _subject(model)
+    operators = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS)
+    names = layer_names.of_model(subject.model)
+
+    def finish(converter: Any) -> selective.Calibrated:
+        return selective.calibrate(converter, names, subject.where)
+
+    return _with_data(subject, calibration, pixel_range, tf.int8, operators, finish, progress=progress)
 
 
 def int8_of_ids(model: Any, calibration: npt.NDArray[np.int32]) -> bytes:
@@ -133,7 +164,8 @@ def int16x8(
         sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
         *(() if strict else (sets.TFLITE_BUILTINS,)),
     )
-    return _calibrated(_subject(model), calibration, input_range, tf.int16, operators, progress=progress)
+    subject = _subject(model)
+    return _with_data(subject, calibration, input_range, tf.int16, operators, _finish(subject), progress=progress)
 
 
 def check_input(x: npt.NDArray[Any], model: Any, pixel_range: Range | None) -> None:
@@ -164,15 +196,21 @@ def check_input(x: npt.NDArray[Any], model: Any, pixel_range: Range | None) -> N
         raise DataError(f"data from {x.min():g} to {x.max():g}, where the input goes from {low:g} to {high:g}")
 
 
-def _calibrated(
+def _finish(subject: Subject) -> Callable[[Any], bytes]:
+    return lambda converter: _convert(subject, converter)
+
+
+def _with_data(
     subject: Subject,
     calibration: npt.NDArray[Any],
     input_range: Range | None,
     kind: Any,
     operators: tuple[Any, ...],
+    finish: Callable[[Any], Made],
     *,
     progress: bool,
-) -> bytes:
+) -> Made:
+    """What `finish` makes of a converter that has its calibration data."""
     import tensorflow as tf
 
     check_input(calibration, subject, input_range)
@@ -190,7 +228,7 @@ def _calibrated(
             calibration, desc="calibrate", unit="sample", file=terminal, disable=None if progress else True, leave=False
         )
         converter.representative_dataset = lambda: ([each] for each in _with_full_range(bar, input_range))
-        return _convert(subject, converter)
+        return finish(converter)
 
 
 def _with_full_range(samples: Any, ends: Range | None) -> Iterator[npt.NDArray[Any]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def fine_tune(
     score: Callable[[Any], float] | None = None,
     loss: Callable[[Any, Any], Any] | None = None,
     pixel_range: tuple[float, float] = (0.0, 1.0),
+    left: Collection[str] = (),
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> FineTuned:
@@ -88,6 +89,8 @@ def fine_tune(
         model's logits.
     pixel_range
         The real numbers that pixel values 0 and 255 stand for.
+    left
+        Names of layers that get no fake quantisation and are trained in float; see `converter.mixed`.
     checkpoint
         Folder for the state after each epoch: call again with the same arguments to go on after a kill.
     progress
@@ -96,7 +99,7 @@ def fine_tune(
     Raises
     ------
     ModelError
-        TFMOT refuses a layer; the message names it.
+        TFMOT refuses a layer that is not among `left`; the message names it.
     DataError
         The data does not fit the model, or the checkpoint is of another run.
     """
@@ -107,9 +110,10 @@ def fine_tune(
 
     first = _first(batches(0), CALIBRATION_BATCHES, model, has_loss=loss is not None)
     settings = f"{epochs} {steps_per_epoch} {learning_rate} {pixel_range} {_digest([*model.get_weights(), first[0]])}"
+    settings += f" {sorted(left)}" if left else ""
     saved = checkpoint / STATE_FILE if checkpoint else None
     arrays = _read_state(saved, settings) if saved else {}
-    quantized = quantize(model, pixel_range, first if not arrays else [])
+    quantized = quantize(model, pixel_range, first if not arrays else [], left=left)
     schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps=epochs * steps_per_epoch)
     optimizer = tf_keras.optimizers.Adam(schedule, jit_compile=False)
     # XLA on a CPU is some 15 times slower than TensorFlow's own kernels here.

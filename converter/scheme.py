@@ -5,13 +5,14 @@ Importing this module imports TensorFlow, since its classes inherit from TFMOT's
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from converter import environment
+from converter.legacy_operations import operation_layer
 from edge.errors import ModelError
 
 environment.prepare()
@@ -21,6 +22,7 @@ import tensorflow_model_optimization as tfmot  # noqa: E402
 import tf_keras  # noqa: E402
 from tensorflow_model_optimization.python.core.quantization.keras import (  # noqa: E402
     quant_ops,
+    quantize_aware_activation,
     quantize_layer,
     quantizers,
 )
@@ -53,16 +55,36 @@ class _DepthwiseConfig(registry.Default8BitConvQuantizeConfig):  # type: ignore[
         self.weight_quantizer = _DepthwiseKernelQuantizer()
 
 
+def is_reshape(layer: Any) -> bool:
+    """A reshape that takes the batch along: nothing to quantise, nor anything that the layers around it must know."""
+    return isinstance(layer, operation_layer()) and layer.kind == "reshape"
+
+
 class _Registry(registry.Default8BitQuantizeRegistry):  # type: ignore[misc]
+    def __init__(self, left: Collection[str] = ()) -> None:
+        super().__init__()
+        self._left = left
+
+    def supports(self, layer: Any) -> bool:
+        # TFMOT puts fake quantisation behind a layer that it was not asked to quantise, if it knows the layer: that
+        # would take a layer that is to stay in float into int8.
+        return layer.name not in self._left and (is_reshape(layer) or bool(super().supports(layer)))
+
     def get_quantize_config(self, layer: Any) -> Any:
         if type(layer) is tf_keras.layers.DepthwiseConv2D and layer.depth_multiplier == 1:
             return _DepthwiseConfig()
+        if is_reshape(layer):
+            return registry.Default8BitQuantizeConfig([], [], False)
         return super().get_quantize_config(layer)
 
 
 class _Scheme(default_8bit_quantize_scheme.Default8BitQuantizeScheme):  # type: ignore[misc]
+    def __init__(self, left: Collection[str]) -> None:
+        super().__init__()
+        self._left = left
+
     def get_quantize_registry(self) -> Any:
-        return _Registry()
+        return _Registry(self._left)
 
 
 class _RangeObserver(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
@@ -78,7 +100,38 @@ class _RangeObserver(quantizers.MovingAverageQuantizer):  # type: ignore[misc]
         )
 
 
-def quantize(model: Any, pixel_range: tuple[float, float], calibration: Iterable[npt.NDArray[np.float32]]) -> Any:
+def refusal(layer: Any) -> str | None:
+    """Why TFMOT cannot train a layer quantised; None where it can.
+
+    Batch normalisation is taken where it stands behind a convolution, which only the graph tells: see `mixed.plan`.
+    """
+    kind = type(layer)
+    if kind in (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization):
+        return None
+    supported = _Registry()
+    if not supported.supports(layer):
+        return f"TFMOT does not take {kind.__name__}"
+    try:
+        config = supported.get_quantize_config(layer)
+        config.get_output_quantizers(layer)
+        activations = [activation for activation, _ in config.get_activations_and_quantizers(layer)]
+    except ValueError:  # an Activation layer that it does not know
+        activations = [layer.activation]
+    known = quantize_aware_activation.QuantizeAwareActivation
+    for activation in activations:
+        name = getattr(activation, "__name__", type(activation).__name__)
+        if name not in known._PRE_QUANT_ACTIVATIONS | known._POST_QUANT_ACTIVATIONS:
+            return f"TFMOT does not take the activation {name}"
+    return None
+
+
+def quantize(
+    model: Any,
+    pixel_range: tuple[float, float],
+    calibration: Iterable[npt.NDArray[np.float32]],
+    *,
+    left: Collection[str] = (),
+) -> Any:
     """A copy of a model with fake quantisation, its batch normalisation frozen and its activation ranges measured.
 
     Parameters
@@ -89,24 +142,30 @@ def quantize(model: Any, pixel_range: tuple[float, float], calibration: Iterable
         The fixed range of the input.
     calibration
         Batches of input; each activation's range begins as the mean of the batches' ranges.
+    left
+        Names of layers that get no fake quantisation: they stay as they are.
 
     Raises
     ------
     ModelError
-        TFMOT refuses a layer; the message names it.
+        TFMOT refuses a layer that is not among `left`; the message names it.
     """
-    supported = _Registry()
     for layer in model.layers:
-        # What it takes beside its registry: the input, and what its layout transforms fuse.
-        fused = (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization)
-        if not isinstance(layer, fused) and not supported.supports(layer):
+        why = refusal(layer)
+        if why and layer.name not in left:
             raise ModelError(
-                f"layer '{layer.name}' ({type(layer).__name__}) cannot be trained quantised: TFMOT does not take it; "
+                f"layer '{layer.name}' ({type(layer).__name__}) cannot be trained quantised: {why}; "
                 "convert with --method int8, which calibrates instead"
             )
+
+    def annotated(layer: Any) -> Any:
+        copy = type(layer).from_config(layer.get_config())
+        return copy if layer.name in left else tfmot.quantization.keras.quantize_annotate_layer(copy)
+
     try:
-        annotated = tfmot.quantization.keras.quantize_annotate_model(model)
-        quantized = tfmot.quantization.keras.quantize_apply(annotated, _Scheme())
+        marked = tf_keras.models.clone_model(model, clone_function=annotated)
+        marked.set_weights(model.get_weights())
+        quantized = tfmot.quantization.keras.quantize_apply(marked, _Scheme(left))
     except (RuntimeError, ValueError) as error:
         line = " ".join(str(error).split())
         raise ModelError(f"model '{model.name}': TFMOT refuses it: {line}; convert with --method int8") from error
@@ -119,8 +178,9 @@ def quantize(model: Any, pixel_range: tuple[float, float], calibration: Iterable
             layer._name = "input_quantizer"
             layer.quantizer = quantizers.FixedQuantizer(num_bits=8, init_min=low, init_max=high, narrow_range=False)
         _observe(layer, decay)
-        if isinstance(getattr(layer, "layer", None), tf_keras.layers.BatchNormalization):
-            layer.layer.trainable = False
+        inner = getattr(layer, "layer", layer)
+        if isinstance(inner, tf_keras.layers.BatchNormalization):
+            inner.trainable = False
     step = tf.function(lambda x: quantized(x, training=True), reduce_retracing=True)
     for seen, x in enumerate(calibration):
         decay.assign(seen / (seen + 1))

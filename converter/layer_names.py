@@ -1,0 +1,137 @@
+"""Which layers of a model the operators of a .tflite file come from.
+
+TFLite names a tensor by the operations that it was made from, joined by ';' where several were fused, each as a path
+with the layer's name in it; fake quantisation puts 'quant_' before that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge.errors import MissingDependencyError, ModelError
+
+_QUANTIZED_PREFIX = "quant_"
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+"""Operators that only change the form of numbers."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a file."""
+
+    kind: str
+    """TFLite's name."""
+    output: int
+    """Index of its (first) output tensor."""
+    name: str
+    """Of that tensor."""
+    dtype: np.dtype[Any]
+    """Of that tensor."""
+    layers: tuple[str, ...]
+    """Those that it computes, in the model's order: several where TFLite fused them. Where no layer is known, the
+    path in the tensor's name."""
+
+
+def of_model(model: Any | None) -> tuple[str, ...]:
+    """The names of a tf_keras.Model's layers, in its order, those of models inside it in their place.
+
+    Fake quantisation is looked through, reshapes of the whole batch (see `flat`) are passed over; where there is no
+    model there are no names.
+    """
+    names: list[str] = []
+    for layer in model.layers if model is not None else ():
+        if hasattr(layer, "layers"):
+            names.extend(of_model(layer))
+        elif type(layer).__name__ == "QuantizeWrapperV2":
+            if getattr(layer.layer, "kind", "") != "reshape":
+                names.append(layer.layer.name)
+        elif type(layer).__name__ not in ("InputLayer", "QuantizeLayer") and getattr(layer, "kind", "") != "reshape":
+            names.append(layer.name)
+    return tuple(names)
+
+
+def interpreter(content: bytes, where: str) -> Any:
+    """LiteRT without its delegates, which would hide operators and tensors, and with all tensors kept.
+
+    Raises
+    ------
+    ModelError
+        LiteRT cannot load the file.
+    MissingDependencyError
+        LiteRT is not installed.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter as LiteRT
+        from ai_edge_litert.interpreter import OpResolverType
+    except ModuleNotFoundError:
+        raise MissingDependencyError("ai-edge-litert", "convert", "looking into a model's layers") from None
+    try:
+        loaded = LiteRT(
+            model_content=content,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        loaded.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{where}: LiteRT cannot load it: {error}") from error
+    return loaded
+
+
+def operators(loaded: Any, layers: Sequence[str]) -> list[Operator]:
+    """The operators of a file, in the order in which they run.
+
+    Parameters
+    ----------
+    loaded
+        From `interpreter`.
+    layers
+        The names of the model's layers, in its order; empty where only a function is known.
+    """
+    tensors = {tensor["index"]: tensor for tensor in loaded.get_tensor_details()}
+    steps = loaded._get_ops_details()
+    computed = {index for step in steps for index in step["outputs"]} | {
+        tensor["index"] for tensor in loaded.get_input_details()
+    }
+    order = {name: index for index, name in enumerate(layers)}
+    last = {tensor["index"] for tensor in loaded.get_output_details()}
+    found = []
+    for step in steps:
+        output = tensors[step["outputs"][0]]
+        # The file's output has lost its name, and a fused operator may have: its weights keep theirs.
+        weights = [tensors[index]["name"] for index in step["inputs"] if index in tensors and index not in computed]
+        named = _layers([output["name"]], order) or _layers(weights, order)
+        if not named and layers and step["outputs"][0] in last:
+            named = (layers[-1],)
+        found.append(
+            Operator(
+                kind=str(step["op_name"]),
+                output=int(output["index"]),
+                name=str(output["name"]),
+                dtype=np.dtype(output["dtype"]),
+                layers=named or (_path(str(output["name"])),),
+            )
+        )
+    return found
+
+
+def _layers(names: Sequence[str], order: dict[str, int]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for name in names:
+        for part in name.split(";"):
+            for piece in part.split("/"):
+                plain = piece.removeprefix(_QUANTIZED_PREFIX)
+                layer = piece if piece in order else plain
+                if layer in order:
+                    found.add(layer)
+                    break
+    return tuple(sorted(found, key=order.__getitem__))
+
+
+def _path(name: str) -> str:
+    """What stands for a layer where none is known: the scope in which the last fused operation stood."""
+    first = name.split(";")[-1]
+    return first.rpartition("/")[0] or first
