@@ -255,9 +255,13 @@ def _nothing_to_run(where: str, machine: Mapping[str, Any], missing: Sequence[st
     broken = f" ({'; '.join(missing)})" if missing else ""
     # ai-edge-litert has wheels for 64-bit systems alone; tflite-runtime's last ones are for Python 3.11 and NumPy 1.
     package = "tflite-runtime 'numpy<2'" if str(machine["architecture"]).startswith("armv") else "ai-edge-litert"
+    told = f"{where}: no TensorFlow Lite interpreter works with Python {machine['python']}{broken}: "
+    if where == HERE:
+        return f"{told}install one with  pip install {package}"
+    # The Python of Debian and of Raspberry Pi OS takes no packages from pip.
     return (
-        f"{where}: no TensorFlow Lite interpreter works with Python {machine['python']} there{broken}: "
-        f"install one there with  python3 -m pip install {package}"
+        f"{told}install one there with  python3 -m venv ~/bench && ~/bench/bin/pip install {package}  and name that "
+        f"Python: {where}/~/bench/bin/python"
     )
 
 

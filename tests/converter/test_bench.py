@@ -140,8 +140,12 @@ def test_what_others_write_among_the_answers_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("architecture", "missing", "mend"),
     [
-        ("aarch64", ["numpy: No module named 'numpy'"], r"numpy: No module named 'numpy'\): .*install ai-edge-litert$"),
-        ("armv7l", [], r"install tflite-runtime 'numpy<2'$"),
+        (
+            "aarch64",
+            ["numpy: No module named 'numpy'"],
+            r"named 'numpy'\): .*bin/pip install ai-edge-litert  and name that Python: there/~/bench/bin/python$",
+        ),
+        ("armv7l", [], r"bin/pip install tflite-runtime 'numpy<2'  and name"),
     ],
 )
 def test_a_board_without_an_interpreter_says_what_to_install(architecture: str, missing: list[str], mend: str) -> None:
