@@ -16,7 +16,7 @@ from edge.errors import DataError
 
 RECIPE = "recipe:"
 RECIPE_GROUP = "affect_edge.recipe_samples"
-"""Entry-point group of functions (name, data_dir, count, seed) -> `Raw`; training provides one."""
+"""Entry-point group of a function (name, data_dir, count, seed, shape) -> `Raw`; training provides it."""
 
 
 @dataclass(frozen=True)
@@ -232,5 +232,5 @@ def _read_recipe(source: str, wanted: Wanted, data_dir: Path | None, most: int |
     entries = list(entry_points(group=RECIPE_GROUP))
     if not entries:
         raise DataError(f"{source}: needs the recipes: install them with  pip install 'affect-edge[train]'")
-    raw: Raw = entries[0].load()(name, data_dir, most, seed)
+    raw: Raw = entries[0].load()(name, data_dir, most, seed, wanted.shape)
     return _fitted(source, raw, wanted)
