@@ -2,9 +2,9 @@
 
 Looks at Python and the packages, the TensorFlow Lite runtimes, the models (hash, loading, tensors), the cameras and the
 permission to open them, the microphones and how loud the one in use is, where text is to come from, the configuration,
-the journal's folder and disk, and on a board its temperature and what throttles it. Nothing is changed, no camera is
-switched on, no socket opened, no text read; the microphone is listened to for a second, of which nothing is kept. Exit
-code 1 if something fails, else 0.
+the journal's folder and disk, the GPU where the configuration asks for one, and on a board its temperature and what
+throttles it. Nothing is changed, no camera is switched on, no socket opened, no text read; the microphone is listened
+to for a second, of which nothing is kept. Exit code 1 if something fails, else 0.
 
   affect-edge doctor
   affect-edge doctor --json     # for programs: {"ok": ..., "checks": [{topic, name, state, detail, mend}]}
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _all_checks() -> Iterator[Check]:
-    from edge import diagnosis, diagnosis_sound, diagnosis_text
+    from edge import diagnosis, diagnosis_accelerator, diagnosis_sound, diagnosis_text
 
     config, config_check = diagnosis.check_config()
     yield from diagnosis.check_platform()
@@ -62,4 +62,5 @@ def _all_checks() -> Iterator[Check]:
     yield from diagnosis_text.check_text_source(config)
     yield config_check
     yield from diagnosis.check_journal(config)
+    yield from diagnosis_accelerator.check_accelerators(config)
     yield from diagnosis.check_board()

@@ -107,6 +107,10 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         ("[text]\nsource = ''", '2: text.source: "" is not allowed; it takes text in quotes, not empty'),
         ("[text]\nfollow = true", "2: text.follow: unknown key; known are: source, model, threads"),
         ("[text]\nthreads = 0", "2: text.threads: 0 is not allowed; it takes a whole number from 1 to 64"),
+        (
+            "[face]\naccelerator = 'npu'",
+            "2: face.accelerator: \"npu\" is not allowed; it takes one of 'cpu', 'gpu', 'auto'",
+        ),
         ("[mic]\nsource = 'none'", "1: mic: unknown section; known are: camera, face, expression, microphone, speech"),
         ("camera = 5", "1: camera: 5 is not allowed; it is a section, written [camera]"),
         ("[[camera]]\nfps = 1", "it is a section, written [camera]"),
