@@ -92,6 +92,11 @@ class Comparison:
     """That the scores come from."""
     machine: Machine
 
+    @property
+    def names_classes(self) -> bool:
+        """Whether the model is a classifier, so that 'the same class' means something."""
+        return self.measure != "variance explained"
+
     def __getitem__(self, method: Method) -> Variant:
         return next(variant for variant in self.variants if variant.method == method)
 
@@ -272,9 +277,9 @@ def _least(variants: Sequence[Variant], figure: Callable[[Variant], float]) -> l
 
 def _figures(comparison: Comparison, chosen: Variant) -> str:
     drop = comparison.drop(chosen)
-    off = f"{abs(drop):.4f} {'below' if drop >= 0 else 'above'} the float model"
+    off = f"{abs(drop):.4f} {'below' if drop > 0 else 'above'}" if abs(drop) >= 5e-5 else "as good as"
     text = (
-        f"{chosen.method} has {comparison.measure} {chosen.score:.4f} ({off}), "
+        f"{chosen.method} has {comparison.measure} {chosen.score:.4f} ({off} the float model), "
         f"{(chosen.size_bytes or 0) / 1000:.1f} kB and takes {chosen.best_milliseconds:.3g} ms"
     )
     plain = next((each for each in comparison.variants if each.method == "float32" and each.timings), None)
