@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def read(folder: Path, shape: tuple[int, ...], *, progress: bool) -> dict[str, n
 
     try:
         dataset = tf.data.Dataset.load(str(folder))
-    except (tf.errors.OpError, OSError, ValueError, TypeError) as error:
+    except Exception as error:  # a protocol buffer may break in many ways
         raise DataError(f"{folder}: not a saved tf.data set that can be read: {_line(error)}") from None
     spec = dataset.element_spec
     parts = spec if isinstance(spec, tuple) else (spec,)
@@ -45,13 +46,16 @@ def read(folder: Path, shape: tuple[int, ...], *, progress: bool) -> dict[str, n
     if parts[0].shape.rank in (len(shape) + 1, None):
         dataset = dataset.unbatch()
     columns: list[list[npt.NDArray[Any]]] = [[] for _ in parts]
-    elements = dataset.as_numpy_iterator()
-    bar = tqdm(elements, desc="read", unit="sample", disable=None if progress else True)
     try:
-        for element in bar:
-            values = element if isinstance(element, tuple) else (element,)
-            for column, value in zip(columns, values, strict=True):
-                column.append(np.asarray(value))
+        # TensorFlow tells at length of what it cannot read; the bar goes round `quiet`.
+        with os.fdopen(os.dup(2), "w") as terminal, environment.quiet():
+            elements = dataset.as_numpy_iterator()
+            for element in tqdm(
+                elements, desc="read", unit="sample", file=terminal, disable=None if progress else True
+            ):
+                values = element if isinstance(element, tuple) else (element,)
+                for column, value in zip(columns, values, strict=True):
+                    column.append(np.asarray(value))
     except (tf.errors.OpError, ValueError) as error:
         raise DataError(f"{folder}: its data cannot be read: {_line(error)}") from None
     if not columns[0]:
