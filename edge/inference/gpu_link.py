@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -65,8 +66,7 @@ class GpuProcess:
         self._failure: str | None = None
         self.hung = False
         """Whether it was ended because it did not answer."""
-        # A file in memory: nothing is written to disk, and a process that prints much cannot block.
-        self._printed = os.memfd_create("affect-edge-gpu")
+        self._printed = _file_in_memory()
         root = str(Path(__file__).parents[2])
         try:
             self._process = subprocess.Popen(
@@ -206,6 +206,15 @@ class GpuProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_FAREWELL_SECONDS)
         os.close(self._printed)
+
+
+def _file_in_memory() -> int:
+    """For what the process prints: nothing is written to disk, and it cannot block on a pipe that nobody reads."""
+    try:
+        return os.memfd_create("affect-edge-gpu")
+    except (AttributeError, OSError):  # a Python built for an old C library, or a sandbox: a file without a name
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
 
 
 def _wait(descriptor: int, event: int, deadline: float) -> None:

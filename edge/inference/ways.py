@@ -17,13 +17,15 @@ from edge.inference.gpu_process import LITERT
 from edge.inference.interpreter import Interpreter
 from edge.inference.measured import cache_folder
 
-MOST_DIFFERENCE: Final = 0.05
-"""An answer may differ from the CPU's by so much anywhere, as a part of the span of the CPU's answers; by two steps of
-a quantised output in any case. GPUs round otherwise: the int8 models of this project differ by up to 3 % on SwiftShader
-and in ONNX Runtime."""
+MOST_DIFFERENCE: Final = 0.08
+"""An answer may differ from the CPU's by so much anywhere, as a part of the span of the CPU's answers; by three steps
+of a quantised output in any case. GPUs and ONNX Runtime round otherwise: on noise the int8 models of this project
+differ by up to 3.6 % (6 steps) on SwiftShader and by up to 3.3 % (4 steps) in ONNX Runtime on the CPU, and a
+classifier's label by none. What computes something else differs by far more."""
 
-MEAN_DIFFERENCE: Final = 0.005
-"""The same for the average over an answer; one step of a quantised output in any case."""
+MEAN_DIFFERENCE: Final = 0.02
+"""The same for the average over an answer, which is up to 2.0 % (1.6 steps) on SwiftShader and 1.6 % (1.7 steps) in
+ONNX Runtime; two steps of a quantised output in any case."""
 
 CHECKED_INPUTS: Final = 3
 """Inputs of seeded noise on which a way must agree with the CPU each time it is loaded."""
@@ -207,7 +209,7 @@ def disagreement(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str | N
     real = expected.astype(np.float64)
     span = float(np.ptp(real))
     differences = np.abs(found.astype(np.float64) - real)
-    most, mean = max(2 * step, MOST_DIFFERENCE * span), max(step, MEAN_DIFFERENCE * span)
+    most, mean = max(3 * step, MOST_DIFFERENCE * span), max(2 * step, MEAN_DIFFERENCE * span)
     # Written so that NaN counts as a difference.
     if differences.max() <= most and differences.mean() <= mean:
         return None
