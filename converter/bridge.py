@@ -91,15 +91,23 @@ def output_difference(model: Any, legacy: Any, *, seed: int = 0) -> float:
     """Largest difference between the outputs of both models on random input, over their largest value (at least 1)."""
     import keras
 
-    rng = np.random.default_rng(seed)
-    vocabularies = _vocabularies(legacy)
-    batch = [_random(rng, tensor.shape, tensor.dtype.name, min(vocabularies, default=0)) for tensor in legacy.inputs]
+    batch = _random_batch(legacy, seed)
     with _in_float32(model):
         ours = model(_like(model, [keras.ops.convert_to_tensor(array) for array in batch]), training=False)
-    theirs = legacy(_unpack(batch), training=False)
+    arrays = [keras.ops.convert_to_numpy(part).astype(np.float32) for part in keras.tree.flatten(ours)]
+    return _difference(arrays, legacy(_unpack(batch), training=False))
+
+
+def largest_difference(before: Any, after: Any, *, seed: int = 0) -> float:
+    """The same between two legacy models."""
+    batch = _unpack(_random_batch(before, seed))
+    return _difference(_pack(before(batch, training=False)), after(batch, training=False))
+
+
+def _difference(ours: list[Any], theirs: Any) -> float:
     worst = 0.0
-    for ours_part, theirs_part in zip(keras.tree.flatten(ours), _pack(theirs), strict=True):
-        a, b = keras.ops.convert_to_numpy(ours_part).astype(np.float32), np.asarray(theirs_part)
+    for ours_part, theirs_part in zip(ours, _pack(theirs), strict=True):
+        a, b = np.asarray(ours_part), np.asarray(theirs_part)
         if a.shape != b.shape:
             return float("inf")
         scale = max(1.0, float(np.abs(a).max(initial=0.0)))
@@ -258,14 +266,19 @@ def _like(model: Any, tensors: list[Any]) -> Any:
 def _vocabularies(legacy: Any) -> list[int]:
     import tf_keras
 
-    return [layer.input_dim for layer in legacy.layers if isinstance(layer, tf_keras.layers.Embedding)]
+    return [layer.input_dim for layer in legacy._flatten_layers() if isinstance(layer, tf_keras.layers.Embedding)]
 
 
-def _random(rng: np.random.Generator, shape: Any, dtype: str, vocabulary: int) -> npt.NDArray[Any]:
-    sides = (2, *(_FREE_SIDE if side is None else int(side) for side in shape[1:]))
-    if vocabulary:
-        return rng.integers(0, vocabulary, sides).astype(dtype)
-    return rng.uniform(0, 1, sides).astype(dtype)
+def _random_batch(legacy: Any, seed: int) -> list[npt.NDArray[Any]]:
+    """Two samples for each input: numbers of the smallest table where there is one, else 0 to 1."""
+    rng = np.random.default_rng(seed)
+    vocabulary = min(_vocabularies(legacy), default=0)
+    batch = []
+    for tensor in legacy.inputs:
+        sides = (2, *(_FREE_SIDE if side is None else int(side) for side in tensor.shape[1:]))
+        array = rng.integers(0, vocabulary, sides) if vocabulary else rng.uniform(0, 1, sides)
+        batch.append(array.astype(tensor.dtype.name))
+    return batch
 
 
 def _tensorflow_error() -> type[Exception]:

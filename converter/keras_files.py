@@ -13,9 +13,9 @@ from edge.errors import ModelError
 
 HDF5 = (".h5", ".hdf5")
 
-_OWN_CODE = (
-    "; a layer, function or class of your own cannot be read without its code: replace it by stock layers, or save "
-    "the model with model.export(FOLDER) and convert that folder, with any method but qat"
+_WITHOUT_CODE = (
+    "replace it by stock layers, or save the model with model.export(FOLDER) and convert that folder, with any method "
+    "but qat"
 )
 
 
@@ -89,13 +89,39 @@ def _read(path: Path, package: Any, called: str) -> Any:
             model = package.models.load_model(path, compile=False)
     # Keras lets through whatever its readers (zip, HDF5, JSON, user classes) raise.
     except Exception as error:
+        own = _own_code(path)
+        if own:
+            raise ModelError(
+                f"{path}: {called} cannot load it without the code of {', '.join(own)}, which is no stock layer: "
+                f"{_WITHOUT_CODE}"
+            ) from error
         reason = first_line(error)
-        hint = _OWN_CODE if _needs_code(reason) else ""
+        hint = f"; {_WITHOUT_CODE}" if "Unknown layer" in reason or "custom_objects" in reason else ""
         raise ModelError(f"{path}: {called} cannot load it: {reason}{hint}") from error
     if not isinstance(model, package.Model):
         raise ModelError(f"{path}: holds a {type(model).__name__}, not a model")
     return model
 
 
-def _needs_code(reason: str) -> bool:
-    return any(sign in reason for sign in ("Could not locate", "Unknown layer", "custom_objects", "ambda"))
+def _own_code(path: Path) -> list[str]:
+    """The classes and functions that a .keras file names and that are none of Keras."""
+    if path.suffix in HDF5:  # names no modules, but Keras names the class
+        return []
+    found: dict[str, None] = {}
+
+    def search(part: Any) -> None:
+        if isinstance(part, dict):
+            if part.get("registered_name") and not str(part.get("module")).startswith("keras"):
+                name = part.get("config") if part.get("class_name") == "function" else part.get("class_name")
+                found[f"'{name}'"] = None
+            if part.get("class_name") == "__lambda__":
+                found["a lambda"] = None
+        for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            search(value)
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            search(json.loads(archive.read("config.json")))
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile):
+        return []
+    return list(found)
