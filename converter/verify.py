@@ -17,9 +17,25 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from edge.errors import MissingDependencyError, ModelError
-from edge.inference.interpreter import Interpreter, dequantise, load_interpreter
+from edge.inference.interpreter import (
+    Interpreter,
+    TensorInfo,
+    available_runtimes,
+    dequantise,
+    load_interpreter,
+)
 
 FloatArray = npt.NDArray[np.float32]
+
+MEAN_BOUND, MOST_BOUND = 1 / 255, 16 / 255
+"""How far quantised outputs of two runtimes may lie apart, on the mean and at most, as parts of what the output holds.
+
+Of int8 that is 1 and 16 steps. Kernels round differently, and each layer carries that on: between LiteRT's reference
+kernels and its XNNPACK the face detector's outputs differ by up to 8 steps on noise.
+"""
+
+FLOAT_BOUND = 1e-3
+"""How far float outputs may lie apart at most, as a part of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,30 @@ class Agreement:
     def as_dict(self) -> dict[str, Any]:
         """For the manifest, rounded to what the figures can bear."""
         return {key: round(value, 5) for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class InterpreterCheck:
+    """How one runtime's results compare with the first one's, which is LiteRT where it is installed."""
+
+    runtime: str
+    """'litert', 'tflite-runtime', 'tensorflow' or 'onnxruntime'."""
+    version: str
+    equal: bool
+    """Bit for bit."""
+    max_difference: float
+    """Largest absolute difference of two real outputs."""
+    mean_difference: float
+    labels_agree: float
+    """Share of samples where the greatest output stands at the same place, 0 to 1."""
+    within_bound: bool
+    """Nearer than `MEAN_BOUND` and `MOST_BOUND`, or `FLOAT_BOUND`."""
+    error: str | None = None
+    """Why the runtime, though installed, could not run the file; the figures then say nothing."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the report."""
+        return asdict(self)
 
 
 def operators(path: Path) -> Operators:
@@ -120,11 +160,104 @@ def logits(
     (n, classes) real numbers
     """
     interpreter = load_interpreter(path, threads=threads)
+    return dequantise(_stored(interpreter, x, progress=progress), interpreter.output)
+
+
+def _stored(interpreter: Interpreter, x: npt.NDArray[Any], *, progress: bool) -> npt.NDArray[Any]:
+    """Run samples one at a time; the numbers as the file stores them."""
     rows = [
-        dequantise(interpreter.run(quantise(sample[None], interpreter)), interpreter.output)[0]
+        interpreter.run(quantise(sample[None], interpreter))[0]
         for sample in tqdm(x, desc="verify", unit="sample", disable=None if progress else True)
     ]
     return np.stack(rows)
+
+
+def check_interpreters(path: Path, x: npt.NDArray[Any], *, progress: bool = False) -> list[InterpreterCheck]:
+    """Load a file in every runtime that is installed, run it on samples, and compare.
+
+    Parameters
+    ----------
+    path
+        The .tflite file.
+    x
+        (n, *input) real numbers, or int32, as `logits` takes them.
+
+    Returns
+    -------
+    One entry for each installed runtime, LiteRT first. `require_alike` judges them.
+
+    Raises
+    ------
+    ModelError
+        The first runtime cannot load or run the file, or none is installed.
+    """
+    checks: list[InterpreterCheck] = []
+    reference: npt.NDArray[Any] | None = None
+    for runtime in available_runtimes():
+        if runtime.version is None:
+            continue
+        name: Any = runtime.name
+        try:
+            interpreter = load_interpreter(path, runtime=name)
+            found = _stored(interpreter, x, progress=progress)
+        except ModelError as error:
+            if reference is None and runtime.error is None:
+                raise
+            failed = InterpreterCheck(
+                runtime.name, runtime.version, False, 0, 0, 0, within_bound=False, error=str(error)
+            )
+            checks.append(failed)
+            continue
+        reference = found if reference is None else reference
+        checks.append(compare(runtime.name, runtime.version, reference, found, interpreter.output))
+    if reference is None:
+        load_interpreter(path)  # says what to install
+    return checks
+
+
+def compare(
+    runtime: str, version: str, reference: npt.NDArray[Any], found: npt.NDArray[Any], info: TensorInfo
+) -> InterpreterCheck:
+    """Compare a runtime's results with the reference, both (n, *output) as the file stores them."""
+    one, other = (dequantise(stored, info).astype(np.float64) for stored in (reference, found))
+    difference = np.abs(one - other)
+    most, mean = float(difference.max()), float(difference.mean())
+    if info.dtype.kind == "f":
+        within = bool(most <= FLOAT_BOUND * max(1.0, float(np.abs(one).max())))
+    else:
+        limits = np.iinfo(info.dtype)
+        span = info.scale * (int(limits.max) - int(limits.min))
+        within = mean <= MEAN_BOUND * span and most <= MOST_BOUND * span
+    rows = len(one)
+    labels = one.reshape(rows, -1).argmax(axis=1) == other.reshape(rows, -1).argmax(axis=1)
+    return InterpreterCheck(
+        runtime,
+        version,
+        equal=bool(np.array_equal(reference, found)),
+        max_difference=most,
+        mean_difference=mean,
+        labels_agree=float(labels.mean()),
+        within_bound=within,
+    )
+
+
+def require_alike(path: Path, checks: list[InterpreterCheck]) -> None:
+    """Refuse a file that two runtimes compute differently.
+
+    A runtime that could not run the file at all is no reason: it may be too old, or built for another NumPy.
+
+    Raises
+    ------
+    ModelError
+        Naming the runtime, and by how much its results differ.
+    """
+    for check in checks:
+        if check.error is None and not check.within_bound:
+            raise ModelError(
+                f"{path}: {check.runtime} {check.version} and {checks[0].runtime} {checks[0].version} differ by up to "
+                f"{check.max_difference:.4g}, {check.mean_difference:.4g} on the mean: more than rounding; "
+                "update the older one, or leave the layer that differs in float"
+            )
 
 
 def quantise(x: FloatArray | npt.NDArray[np.int32], interpreter: Interpreter) -> npt.NDArray[Any]:
