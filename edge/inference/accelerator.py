@@ -2,7 +2,7 @@
 
 The ways to a GPU, of which those are tried that are there:
 
-``TensorRT``, ``CUDA``   ONNX Runtime, where NAME.onnx lies beside NAME.tflite
+``TensorRT``, ``CUDA``   ONNX Runtime, where NAME.tensorrt.onnx or NAME.onnx lies beside NAME.tflite
 ``GPU``                  LiteRT's CompiledModel: WebGPU on Vulkan
 
 With 'gpu' the fastest of them computes that gives the CPU's answers; where none does, the CPU, with a warning that says
@@ -25,11 +25,12 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from edge.inference import Accelerator, onnx_model
+from edge.inference.compiled import litert_version
 from edge.inference.gpu_link import GpuError, GpuProcess
 from edge.inference.interpreter import Interpreter
 from edge.inference.manifest import file_sha256
 from edge.inference.measured import Measured, Measurement, machine, recall, remember
-from edge.inference.ways import Compute, Way, available, load, noise
+from edge.inference.ways import Compute, Job, Way, available, load, noise
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +79,16 @@ def accelerate(
     """
     if accelerator == "cpu":
         return cpu
-    inputs = noise(cpu, numbers)
+    job = Job(cpu, noise(cpu, numbers), sha256 or file_sha256(cpu.model), threads, keep)
     ways, reasons = available(cpu.model, with_cpu=accelerator == "auto")
     best = list(ways)
     if ways and (accelerator == "auto" or len(ways) > 1):
-        measurement = _measurement(cpu, ways, inputs, sha256=sha256, threads=threads, keep=keep)
+        measurement = _measurement(job, ways)
         best = [next(way for way in ways if way.name == name) for name in ranking(measurement, accelerator)]
         reasons += [f"{name}: {way.error}" for name, way in measurement.ways.items() if way.error]
     for way in best:
         try:
-            loaded = load(way, cpu, inputs, threads=threads, keep=keep)
+            loaded = load(way, job)
         except GpuError as error:
             reasons.append(f"{way.name}: {error}")
             continue
@@ -114,27 +115,20 @@ def ranking(measurement: Measurement, accelerator: Accelerator) -> list[str]:
     return sorted((name for name, time in times.items() if time <= most), key=lambda name: times[name])
 
 
-def _measurement(
-    cpu: Interpreter,
-    ways: Sequence[Way],
-    inputs: Sequence[npt.NDArray[Any]],
-    *,
-    sha256: str | None,
-    threads: int,
-    keep: bool,
-) -> Measurement:
+def _measurement(job: Job, ways: Sequence[Way]) -> Measurement:
     """What is remembered, else what is measured now."""
-    path = onnx_model.onnx_path(cpu.model)
-    sha256 = sha256 or file_sha256(cpu.model)
+    cpu, inputs = job.cpu, job.inputs
+    files = {onnx_model.onnx_path(cpu.model, way.provider) for way in ways if way.provider}
     key = machine(
         {
             "ways": " ".join(way.name for way in ways),
             "runtime": cpu.runtime,
+            "LiteRT": litert_version(),
             "ONNX Runtime": onnx_model.runtime_version(),
-            "ONNX file": file_sha256(path) if path.is_file() else None,
+            **{path.name: file_sha256(path) for path in files},
         }
     )
-    if (known := recall(sha256, threads, key)) is not None:
+    if (known := recall(job.sha256, job.threads, key)) is not None:
         return known
     names = ", ".join(way.name for way in ways)
     if onnx_model.TENSORRT in (way.provider for way in ways):
@@ -147,7 +141,7 @@ def _measurement(
         process = None
         try:
             process = GpuProcess() if way.on_gpu else None
-            loaded = load(way, cpu, inputs, threads=threads, keep=keep, process=process)
+            loaded = load(way, job, process)
             own, others = _interleaved(loaded.compute, cpu.run, inputs[0])
             times += others
             found[way.name] = Measured(median(own), loaded.device)
@@ -160,8 +154,8 @@ def _measurement(
     log.info("%s: %.3g ms by %s", cpu.model, measurement.cpu_milliseconds, cpu.runtime)
     for name, measured in found.items():
         log.info("%s: %s by %s", cpu.model, measured.error or f"{measured.milliseconds:.3g} ms", name)
-    if keep:
-        remember(sha256, threads, key, measurement)
+    if job.keep:
+        remember(job.sha256, job.threads, key, measurement)
     return measurement
 
 

@@ -91,7 +91,15 @@ class GpuProcess:
         return self._failure
 
     def load(
-        self, way: str, path: Path, tensor: TensorInfo, *, threads: int, seconds: float, engines: Path | None = None
+        self,
+        way: str,
+        path: Path,
+        tensor: TensorInfo,
+        *,
+        threads: int,
+        seconds: float,
+        source: str | None = None,
+        engines: Path | None = None,
     ) -> Loaded:
         """Load a model.
 
@@ -107,6 +115,8 @@ class GpuProcess:
             Of what stays on the CPU.
         seconds
             That it may take.
+        source
+            SHA-256 of the .tflite file, for an .onnx file that was made from it.
         engines
             Where TensorRT keeps what it builds.
 
@@ -118,6 +128,7 @@ class GpuProcess:
         order = {
             "load": way,
             "model": str(path.absolute()),
+            "source": source,
             "threads": threads,
             "engines": str(engines) if engines else None,
             "shape": tensor.shape,

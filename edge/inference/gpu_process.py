@@ -4,8 +4,8 @@ Why a process: a driver that hangs inside a call cannot be interrupted, but its 
 does not take the camera with it; and what the libraries print on stderr stays out of ours. An order is a `HEADER`, a
 JSON object and bytes, and so is the answer to it (see gpu_link.py):
 
-    {"load": WAY, "model": PATH, "threads": N, "engines": FOLDER or null, "seconds": S}
-        -> {"number": M, "device": NAME, "note": TEXT}
+    {"load": WAY, "model": PATH, "source": SHA256, "shape": [...], "dtype": NAME, "threads": N,
+     "engines": FOLDER or null, "seconds": S}  ->  {"number": M, "device": NAME, "note": TEXT, "software": BOOL}
     {"run": M, "seconds": S} and the input tensor  ->  {} and the output tensor
 
 Or {"error": TEXT}. It ends when its standard input is closed.
@@ -115,8 +115,8 @@ def _load(order: dict[str, Any], printed: _Printed) -> tuple[tuple[_Compute, npt
     if order["load"] != LITERT:
         from edge.inference.onnx_model import OnnxModel
 
-        engines = order["engines"]
-        model = OnnxModel(path, provider=order["load"], threads=threads, engines=Path(engines) if engines else None)
+        engines = Path(order["engines"]) if order["engines"] else None
+        model = OnnxModel(path, provider=order["load"], threads=threads, source=order["source"], engines=engines)
         if (model.shape, model.dtype) != (x.shape, x.dtype):
             raise RuntimeError(
                 f"{path}: takes {model.dtype} {list(model.shape)}, the .tflite {x.dtype} {list(x.shape)}"

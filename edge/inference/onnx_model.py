@@ -1,8 +1,8 @@
 """A model through ONNX Runtime: TensorRT, CUDA or the CPU compute the NAME.onnx that was made from NAME.tflite.
 
-The .onnx takes and gives the same stored numbers as the .tflite. TensorRT computes in int8 only what is quantised
-symmetrically; ONNX Runtime hands what it refuses to CUDA, and what that refuses to the CPU, without a word. Whether it
-pays is for `accelerator` to measure.
+The .onnx takes and gives the same stored numbers as the .tflite. TensorRT reads only symmetric quantisation: it has a
+file of its own, NAME.tensorrt.onnx, whose steps are coarser. What TensorRT refuses ONNX Runtime hands to CUDA, and what
+that refuses to the CPU, without a word; whether it pays is for `accelerator` to measure.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 TENSORRT: Final = "TensorrtExecutionProvider"
 
+SOURCE_KEY: Final = "tflite_sha256"
+"""In a file's metadata: the SHA-256 of the .tflite file that it was made from."""
+
 _DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu")
 """Under which names it is published; NVIDIA's wheels for Jetsons have the second."""
 
@@ -27,9 +30,13 @@ _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(floa
 """Where ONNX's name of a type is not NumPy's."""
 
 
-def onnx_path(model: Path) -> Path:
-    """Where the ONNX file of a .tflite file lies: beside it, with the suffix .onnx."""
-    return model.with_suffix(".onnx")
+def onnx_path(model: Path, provider: str = CPU) -> Path:
+    """The ONNX file of a .tflite file that a provider takes: beside it, with the suffix .onnx.
+
+    For TensorRT that with the suffix .tensorrt.onnx, where there is one: float models need none.
+    """
+    own = model.with_suffix(".tensorrt.onnx")
+    return own if provider == TENSORRT and own.is_file() else model.with_suffix(".onnx")
 
 
 def runtime_version() -> str | None:
@@ -67,6 +74,8 @@ class OnnxModel:
         What computes: `CPU`, `CUDA` or `TENSORRT`.
     threads
         Of what the CPU computes.
+    source
+        SHA-256 of the .tflite file that it must have been made from, if it says so; None takes any.
     engines
         Folder in which TensorRT keeps the engines that it builds, which takes minutes on a small board; None builds
         them anew each time.
@@ -74,10 +83,12 @@ class OnnxModel:
     Raises
     ------
     RuntimeError
-        The file cannot be loaded, or the provider does not work here.
+        The file cannot be loaded or was made from another model, or the provider does not work here.
     """
 
-    def __init__(self, path: Path, *, provider: str, threads: int = 1, engines: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, *, provider: str, threads: int = 1, source: str | None = None, engines: Path | None = None
+    ) -> None:
         available = available_providers()
         if provider not in available:
             raise RuntimeError(
@@ -90,6 +101,8 @@ class OnnxModel:
         options.inter_op_num_threads = 1
         # Waiting threads that spin would take a small board's other cores from the camera.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Else int8 sums saturate on x86 processors without VNNI, and answers go astray.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.log_severity_level = 3  # errors
         try:
             model = path.read_bytes()
@@ -99,6 +112,9 @@ class OnnxModel:
             raise RuntimeError(f"{path}: cannot be read: {error.strerror}") from None
         except Exception as error:  # ONNX Runtime's own errors are made in C++, and derive from nothing narrower
             raise RuntimeError(f"{path}: ONNX Runtime cannot load it: {' '.join(str(error).split())}") from error
+        made_from = self._session.get_modelmeta().custom_metadata_map.get(SOURCE_KEY)
+        if source and made_from and made_from != source:
+            raise RuntimeError(f"{path.name} was made from another {path.name.split('.')[0]}.tflite: convert it again")
         self._output: str = output.name
         used = self._session.get_providers()[0]
         if used != provider:

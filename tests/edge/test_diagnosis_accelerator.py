@@ -7,7 +7,6 @@ import pytest
 from edge.config import Config
 from edge.diagnosis_accelerator import check_accelerators
 from edge.inference import accelerator, measured, ways
-from edge.inference.interpreter import Interpreter
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +36,9 @@ def test_tells_why_the_cpu_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_tells_what_computes_and_keeps_nothing(
     tmp_path: Path, expression_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(cpu: Interpreter, *_: object, keep: bool, **__: object) -> measured.Measurement:
-        assert cpu.model == expression_model
-        assert not keep
+    def measure(job: ways.Job, _: object) -> measured.Measurement:
+        assert job.cpu.model == expression_model
+        assert not job.keep
         return measured.Measurement(1.0, {"GPU": measured.Measured(9.0)})
 
     monkeypatch.setattr(accelerator, "_measurement", measure)

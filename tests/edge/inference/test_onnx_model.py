@@ -10,7 +10,16 @@ import numpy.typing as npt
 import pytest
 
 from edge.inference.interpreter import load_interpreter
-from edge.inference.onnx_model import CPU, CUDA, TENSORRT, OnnxModel, available_providers, onnx_path, runtime_version
+from edge.inference.onnx_model import (
+    CPU,
+    CUDA,
+    SOURCE_KEY,
+    TENSORRT,
+    OnnxModel,
+    available_providers,
+    onnx_path,
+    runtime_version,
+)
 from tests.edge.inference.conftest import DATA
 
 PICTURES = np.random.default_rng(5).integers(-128, 128, (20, 1, 48, 48, 1)).astype(np.int8)
@@ -43,6 +52,7 @@ class Runtime(SimpleNamespace):
         return SimpleNamespace(
             get_inputs=lambda: [tensor],
             get_outputs=lambda: [tensor],
+            get_modelmeta=lambda: SimpleNamespace(custom_metadata_map={SOURCE_KEY: "ab"}),
             get_providers=lambda: names if self.starts else [CPU],
             disable_fallback=lambda: None,
             run=run,
@@ -87,6 +97,25 @@ def test_a_provider_that_does_not_start_is_not_taken_for_one(monkeypatch: pytest
     install(monkeypatch, starts=False)
     with pytest.raises(RuntimeError, match="CUDAExecutionProvider does not start here"):
         OnnxModel(DATA / "small_int8.onnx", provider=CUDA)
+
+
+def test_a_file_that_was_made_from_another_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, starts=True)
+    path = DATA / "small_int8.onnx"
+    OnnxModel(path, provider=CUDA, source="ab")
+    OnnxModel(path, provider=CUDA)
+    with pytest.raises(
+        RuntimeError, match=r"small_int8\.onnx was made from another small_int8\.tflite: convert it again"
+    ):
+        OnnxModel(path, provider=CUDA, source="cd")
+
+
+def test_tensorrt_has_a_file_of_its_own_where_there_is_one(model_with_onnx: Path) -> None:
+    own = model_with_onnx.with_suffix(".tensorrt.onnx")
+    assert onnx_path(model_with_onnx, TENSORRT) == onnx_path(model_with_onnx, CUDA) == onnx_path(model_with_onnx)
+    own.touch()
+    assert onnx_path(model_with_onnx, TENSORRT) == own
+    assert onnx_path(model_with_onnx, CUDA) == model_with_onnx.with_suffix(".onnx")
 
 
 @pytest.mark.parametrize(("name", "quantised"), [("small_int8.onnx", True), ("small_float.tflite", False)])
