@@ -1,40 +1,34 @@
-"""What int8 costs a model, layer by layer.
+"""What int8 costs a model, layer by layer: both files side by side.
 
-`measure` runs the float file and the converted file side by side, every tensor kept, and compares what each layer gives
-for the same sample. TensorFlow's QuantizationDebugger is not used for that: it compares inside a file of its own, made
-anew from a converter, so it can look into neither a finished file nor one that was trained with fake quantisation, and
-it tells each operator's own rounding, not what has come together by then.
-
-`costliest` asks the question that matters for keeping layers in float: how much nearer the outputs come to the float
-model's when this one layer is not quantised.
+The float file and the converted one run on the same samples, every tensor kept, and what each layer gives is compared.
+TensorFlow's QuantizationDebugger is not used for that: it compares inside a file of its own, made anew from a
+converter, so it can look into neither a finished file nor one that was trained with fake quantisation; and it tells
+each operator's own rounding, not what has come together by then.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from converter import export, layer_names, verify
+from converter import export, layer_names
 from converter.layer_names import CONVERSIONS, Operator
 from converter.mixed import prepared
 from converter.subject import Subject, of_model
-from edge.errors import DataError, ModelError
+from edge.errors import ModelError
 
 SAMPLES = 64
 """Samples that are looked at: enough for a ranking, and each of them goes through two interpreters."""
 
 BINS = 40
 
-_SAME_NUMBERS = {"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS"}
+SAME_NUMBERS = {"RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS"}
 """Operators whose output is their input in another order."""
-_ROUNDS_NOTHING = _SAME_NUMBERS | {"PACK", "UNPACK", "SPLIT", "STRIDED_SLICE", "PAD"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class LayerError:
     high: float
     """Greatest float activation."""
     clipped: float
-    """Share of the converted file's activations that stand at an end of their range, 0 to 1; 0 for float."""
+    """Share of the float activations that lie beyond what the converted file's range holds, 0 to 1; 0 for float."""
     histogram: Histogram
     """Of the float activations."""
 
@@ -85,28 +79,6 @@ class LayerError:
                 "counts": list(self.histogram.counts),
             },
         }
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """What a layer costs: the file with this layer alone kept in float, compared with the int8 file."""
-
-    layer: str
-    """A name for `keep_float`."""
-    layers: tuple[str, ...]
-    """Those that stay in float with it, because TFLite computes them in one operator."""
-    gain_db: float
-    """By how much the outputs' signal-to-noise ratio rises."""
-    sqnr_db: float
-    """What it rises to."""
-    agreement: float
-    """Share of samples with the float model's class, with this layer in float, 0 to 1."""
-    agreement_int8: float
-    """The same with every layer in int8."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON, rounded to what the figures can bear."""
-        return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
 
 def measure(
@@ -137,7 +109,7 @@ def measure(
         A file cannot be loaded, or no layer stands in both.
     """
     export.check_input(x, subject, None)
-    ready = _ready(subject)
+    ready = prepared_subject(subject)
     names = layer_names.of_model(ready.model)
     reference = _Recorder(export.float32(ready), names, subject.where)
     converted = _Recorder(content, names, subject.where)
@@ -152,12 +124,12 @@ def measure(
         )
     picked = x[:samples]
     ranges = _ranges(reference, common, picked, progress=progress)
-    sums = {layer: _Sums(*ranges[layer]) for layer in common}
-    for sample in _bar(picked, "compare", progress=progress):
+    sums = {layer: _Sums(*ranges[layer], *converted.bounds(layer)) for layer in common}
+    for sample in bar(picked, "compare", progress=progress):
         reference.run(sample)
         converted.run(sample)
         for layer in common:
-            sums[layer].add(reference.activations(layer), converted.activations(layer), converted.clipped(layer))
+            sums[layer].add(reference.activations(layer), converted.activations(layer))
     used: set[str] = set()
     found = []
     for layer in common:
@@ -166,69 +138,6 @@ def measure(
         used.add(name)
         found.append(sums[layer].error(name, operator))
     return found
-
-
-def costliest(
-    subject: Subject,
-    calibration: npt.NDArray[Any],
-    x: npt.NDArray[Any],
-    n: int,
-    *,
-    input_range: tuple[float, float] | None = None,
-    samples: int = SAMPLES,
-    progress: bool = True,
-) -> list[LayerCost]:
-    """The layers that cost an int8 file most, each found by keeping it alone in float.
-
-    Parameters
-    ----------
-    subject
-        A float model.
-    calibration, input_range
-        As for `export.int8_calibrated`.
-    x
-        (n, *subject.shape) other samples to compare the outputs on; the first `samples` are used.
-    n
-        How many to name. For `keep_float`, take their `layer`.
-
-    Returns
-    -------
-    At most `n`, the costliest first; none that gains nothing.
-
-    Raises
-    ------
-    DataError
-        The samples do not fit the model.
-    ModelError
-        TFLite cannot hold or quantise the model.
-    """
-    if n < 1:
-        raise DataError(f"{n} layers were asked for; it must be 1 or more")
-    export.check_input(x, subject, None)
-    ready, picked = _ready(subject), x[:samples]
-    calibrated = export.calibrated(ready, calibration, pixel_range=input_range, progress=progress)
-    reference = ready.predict(picked)
-    base = _agreement(calibrated.quantised(), picked, reference)
-    groups: dict[str, list[Operator]] = {}
-    for operator in calibrated.operators:
-        groups.setdefault(operator.layers[0], []).append(operator)
-    worth = [name for name, group in groups.items() if {each.kind for each in group} - _ROUNDS_NOTHING]
-    costs = []
-    for name in _bar(worth, "layers", progress=progress):
-        found = _agreement(calibrated.quantised((name,)), picked, reference)
-        together = {layer for operator in groups[name] for layer in operator.layers}
-        costs.append(
-            LayerCost(
-                layer=name,
-                layers=tuple(layer for layer in calibrated.layers if layer in together),
-                gain_db=found.sqnr_db - base.sqnr_db,
-                sqnr_db=found.sqnr_db,
-                agreement=found.top1,
-                agreement_int8=base.top1,
-            )
-        )
-    # Stable: of two that gain alike, the one that runs first.
-    return sorted((cost for cost in costs if cost.gain_db > 0), key=lambda cost: -cost.gain_db)[:n]
 
 
 class _Recorder:
@@ -241,7 +150,7 @@ class _Recorder:
         # What a layer gives is what its last operator gives, and a fused one gives what the last of its layers does.
         self.outputs: dict[str, Operator] = {}
         for operator in layer_names.operators(self._loaded, names):
-            if operator.kind not in CONVERSIONS and operator.kind not in _SAME_NUMBERS:
+            if operator.kind not in CONVERSIONS and operator.kind not in SAME_NUMBERS:
                 self.outputs.pop(operator.layers[-1], None)
                 self.outputs[operator.layers[-1]] = operator
 
@@ -265,12 +174,13 @@ class _Recorder:
         scale, zero = self._tensors[self.outputs[layer].output]["quantization"]
         return np.asarray((stored.astype(np.float64) - zero) * (scale or 1.0))
 
-    def clipped(self, layer: str) -> float:
-        stored = self._stored(layer)
-        if stored.dtype.kind == "f":
-            return 0.0
-        limits = np.iinfo(stored.dtype)
-        return float(((stored == limits.min) | (stored == limits.max)).mean())
+    def bounds(self, layer: str) -> tuple[float, float]:
+        """What a layer's range holds, rounding included; everything where it is in float."""
+        tensor = self._tensors[self.outputs[layer].output]
+        if np.dtype(tensor["dtype"]).kind == "f":
+            return -np.inf, np.inf
+        limits, (scale, zero) = np.iinfo(tensor["dtype"]), tensor["quantization"]
+        return (limits.min - zero - 0.5) * scale, (limits.max - zero + 0.5) * scale
 
     def _stored(self, layer: str) -> npt.NDArray[Any]:
         return np.asarray(self._loaded.get_tensor(self.outputs[layer].output)).ravel()
@@ -279,19 +189,20 @@ class _Recorder:
 class _Sums:
     """What adds up over the samples for one layer."""
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: float, high: float, held_low: float, held_high: float) -> None:
         self._low, self._high = low, high
+        self._held = held_low, held_high
         self._edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         self._counts = np.zeros(BINS, np.int64)
         self._power = self._noise = self._absolute = self._clipped = 0.0
         self._samples = 0
 
-    def add(self, expected: npt.NDArray[np.float64], found: npt.NDArray[np.float64], clipped: float) -> None:
+    def add(self, expected: npt.NDArray[np.float64], found: npt.NDArray[np.float64]) -> None:
         difference = found - expected
         self._power += float((expected**2).mean())
         self._noise += float((difference**2).mean())
         self._absolute += float(np.abs(difference).mean())
-        self._clipped += clipped
+        self._clipped += float(((expected < self._held[0]) | (expected > self._held[1])).mean())
         self._counts += np.histogram(expected, self._edges)[0]
         self._samples += 1
 
@@ -312,7 +223,7 @@ class _Sums:
         )
 
 
-def _ready(subject: Subject) -> Subject:
+def prepared_subject(subject: Subject) -> Subject:
     """The model as the methods convert it: flat and unrolled, so that its layers are theirs."""
     if subject.model is None:
         return subject
@@ -327,7 +238,7 @@ def _ranges(
 ) -> dict[str, tuple[float, float]]:
     """Least and greatest float activation of each layer."""
     ends = dict.fromkeys(layers, (np.inf, -np.inf))
-    for sample in _bar(x, "float", progress=progress):
+    for sample in bar(x, "float", progress=progress):
         reference.run(sample)
         for layer in layers:
             numbers = reference.activations(layer)
@@ -336,12 +247,6 @@ def _ranges(
     return ends
 
 
-def _agreement(content: bytes, x: npt.NDArray[Any], reference: npt.NDArray[np.float32]) -> verify.Agreement:
-    with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
-        path = Path(scratch) / "tried.tflite"
-        path.write_bytes(content)
-        return verify.agreement(reference, verify.logits(path, x))
-
-
-def _bar(values: Any, name: str, *, progress: bool) -> Any:
+def bar(values: Any, name: str, *, progress: bool) -> Any:
+    """A progress bar that leaves no trace, if stderr is a terminal."""
     return tqdm(values, desc=name, disable=None if progress else True, leave=False)

@@ -14,6 +14,8 @@ import numpy as np
 
 from edge.errors import MissingDependencyError, ModelError
 
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "CONV_3D_TRANSPOSE", "FULLY_CONNECTED")
+"""Operators whose second input is a kernel; other constants may be shared by layers that have nothing in common."""
 _QUANTIZED_PREFIX = "quant_"
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 """Operators that only change the form of numbers."""
@@ -101,9 +103,10 @@ def operators(loaded: Any, layers: Sequence[str]) -> list[Operator]:
     found = []
     for step in steps:
         output = tensors[step["outputs"][0]]
-        # The file's output has lost its name, and a fused operator may have: its weights keep theirs.
-        weights = [tensors[index]["name"] for index in step["inputs"] if index in tensors and index not in computed]
-        named = _layers([output["name"]], order) or _layers(weights, order)
+        # The file's output has lost its name, and a fused operator may have part of it: its weights keep theirs.
+        kernels = [index for index in step["inputs"][1:2] if index in tensors and index not in computed]
+        weighted = str(step["op_name"]) in _WEIGHTED
+        named = _layers([output["name"], *(tensors[index]["name"] for index in kernels if weighted)], order)
         if not named and layers and step["outputs"][0] in last:
             named = (layers[-1],)
         found.append(

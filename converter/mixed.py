@@ -4,8 +4,8 @@ Fake quantisation and calibration go together in one file: where a model with fa
 representative data set, TFLite keeps the ranges that were trained and takes the others from the data. Layers that TFMOT
 refuses are trained along in float, so that the network that is calibrated is the one that was trained.
 
-Recurrent layers are unrolled first (see `converter.unrolled`), models inside the model and TimeDistributed are dissolved
-(see `converter.flat`), so that a CNN in TimeDistributed in front of an LSTM has its CNN trained and its LSTM
+Recurrent layers are unrolled first (see `converter.unrolled`), models inside the model and TimeDistributed are
+dissolved (see `converter.flat`), so that a CNN in TimeDistributed in front of an LSTM has its CNN trained and its LSTM
 calibrated.
 """
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converter import environment, layer_errors
+from converter import environment, layer_costs, layer_errors
 from converter.auto import MAX_DROP, Comparison, Recommendation, Variant, recommend
 from converter.data import Data
-from converter.layer_errors import LayerCost, LayerError
+from converter.layer_costs import LayerCost
+from converter.layer_errors import LayerError
 from converter.methods import Method, Options
 from converter.subject import Subject
 from edge.errors import AffectEdgeError, ModelError
@@ -44,7 +45,7 @@ class Report:
     unmeasured: Mapping[Method, str] = field(default_factory=dict)
     """Why the error of the layers could not be measured for a method."""
     costs: Sequence[LayerCost] = ()
-    """What the outputs gain where int8 leaves one layer alone in float, the greatest gain first."""
+    """What a layer alone in int8 costs the outputs, the costliest first."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else belongs to the figures, such as the versions of the packages; plain types."""
 
@@ -66,8 +67,8 @@ def of(
     options
         Those that the variants were made with.
     costliest
-        How many layers to name that would gain most by staying in float. Each layer of the model is tried, which takes
-        as many conversions; 0 tries none.
+        How many layers to name that cost int8 most. Each layer of the model is tried, which takes as many conversions;
+        0 tries none.
     facts
         What else belongs to the figures, in plain types; the seed and the packages' versions are added.
 
@@ -89,7 +90,7 @@ def of(
                 unmeasured[variant.method] = str(error)
     costs: Sequence[LayerCost] = ()
     if costliest:
-        costs = layer_errors.costliest(
+        costs = layer_costs.costliest(
             subject,
             data.calibration.x[: options.calibration_samples],
             data.validation.x,
@@ -182,7 +183,7 @@ def table(report: Report) -> str:
         lines += [f"  {layer.sqnr_db:6.1f}  {layer.layer} ({layer.operator})" for layer in worst_layers(layers)]
     lines += [f"layers of {method} were not measured: {why}" for method, why in report.unmeasured.items()]
     if report.costs:
-        lines += ["", "layers that int8 gains most by leaving in float, dB at the outputs:"]
+        lines += ["", "layers that cost int8 most; dB that the outputs gain with them in float, one more in each line:"]
         lines += [f"  {cost.gain_db:+6.1f}  {' + '.join(cost.layers)}" for cost in report.costs]
     chosen = report.recommendation
     plural = "" if chosen.threads == 1 else "s"

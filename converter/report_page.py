@@ -238,7 +238,7 @@ def _layers(method: str, layers: Sequence[LayerError]) -> str:
     )
     rows = "".join(
         f'<tr><th scope="row" class="word">{escape(layer.layer)}</th><td class="word">{escape(layer.operator)}</td>'
-        f"<td>{layer.sqnr_db:.1f}</td><td>{layer.mean_error:.3g}</td></tr>"
+        f"<td>{layer.sqnr_db:.1f}</td><td>{layer.mean_error:.3g}</td><td>{100 * layer.clipped:.2f}</td></tr>"
         for layer in worst
     )
     return (
@@ -247,7 +247,7 @@ def _layers(method: str, layers: Sequence[LayerError]) -> str:
         f"column is a large error.</p>\n{_WIDE}{plot}</div>\n{_WIDE}<table>"
         '<caption>The layers that lose most</caption><thead><tr><th scope="col" class="word">Layer</th>'
         '<th scope="col" class="word">Operator</th><th scope="col">Signal to noise, dB</th>'
-        '<th scope="col">Mean error</th></tr></thead>'
+        '<th scope="col">Mean error</th><th scope="col">Beyond the range, %</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -258,15 +258,15 @@ def _costs(report: Report) -> str:
         return ""
     classes = report.comparison.names_classes
     rows = "".join(
-        f'<tr><th scope="row" class="word">{escape(" + ".join(cost.layers))}</th><td>{cost.gain_db:+.1f}</td>'
+        f'<tr><th scope="row" class="word">{escape(" + ".join(cost.layers))}</th><td>{100 * cost.share:.1f}</td>'
         f"<td>{cost.sqnr_db:.1f}</td><td>{f'{cost.agreement:.4f}' if classes else '–'}</td></tr>"
         for cost in costs
     )
-    same = f" All in int8, the same class is named in {costs[0].agreement_int8:.4f} of the samples." if classes else ""
     return (
-        "<h2>Layers worth keeping in float</h2>\n"
-        f'<p class="faint">What the outputs of int8 gain where this layer alone stays in float.{same}</p>\n'
-        f'{_WIDE}<table><thead><tr><th scope="col" class="word">Layer</th><th scope="col">Gain, dB</th>'
+        "<h2>Layers that cost most</h2>\n"
+        '<p class="faint">What the outputs lose where this layer alone is in int8, all others in float: the first to '
+        "keep in float.</p>\n"
+        f'{_WIDE}<table><thead><tr><th scope="col" class="word">Layer</th><th scope="col">Share of all noise, %</th>'
         '<th scope="col">Signal to noise, dB</th><th scope="col">Same class</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -34,8 +34,16 @@ class Calibrated:
         """Names that `quantised` takes, in the order in which they run."""
         return tuple(dict.fromkeys(layer for operator in self.operators for layer in operator.layers))
 
+    @property
+    def groups(self) -> dict[str, list[Operator]]:
+        """The operators by the first layer that they compute, in the order in which they run."""
+        found: dict[str, list[Operator]] = {}
+        for operator in self.operators:
+            found.setdefault(operator.layers[0], []).append(operator)
+        return found
+
     def quantised(self, keep_float: Collection[str] = ()) -> bytes:
-        """The int8 .tflite file with these layers in float.
+        """The int8 .tflite file with these layers in float; its input and output are int8 all the same.
 
         A layer that TFLite fuses with its neighbours (convolution, normalisation, activation) takes them along.
 
@@ -50,17 +58,27 @@ class Calibrated:
                 f"{self.where}: no operator belongs to {', '.join(map(repr, unknown))}, which was to stay in float; "
                 f"there are: {', '.join(self.layers)}"
             )
+        kept = [operator for operator in self.operators if set(operator.layers) & set(keep_float)]
+        return self._quantised(kept, self.input_type, self.output_type)
+
+    def alone(self, group: str) -> bytes:
+        """A .tflite file in which this one of the `groups` is int8 and all else is float, input and output too."""
+        import tensorflow as tf
+
+        kept = [operator for name, operators in self.groups.items() if name != group for operator in operators]
+        return self._quantised(kept, tf.float32, tf.float32)
+
+    def _quantised(self, kept: Sequence[Operator], input_type: Any, output_type: Any) -> bytes:
         from tensorflow.lite.python.convert import ConverterError, mlir_quantize
 
-        kept = [operator.name for operator in self.operators if set(operator.layers) & set(keep_float)]
         try:
             with environment.quiet():
                 return bytes(
                     mlir_quantize(
                         self.content,
-                        input_data_type=self.input_type,
-                        output_data_type=self.output_type,
-                        denylisted_nodes=kept or None,
+                        input_data_type=input_type,
+                        output_data_type=output_type,
+                        denylisted_nodes=[operator.name for operator in kept] or None,
                     )
                 )
         except (ConverterError, RuntimeError, ValueError) as error:
