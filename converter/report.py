@@ -45,7 +45,7 @@ class Report:
     unmeasured: Mapping[Method, str] = field(default_factory=dict)
     """Why the error of the layers could not be measured for a method."""
     costs: Sequence[LayerCost] = ()
-    """What a layer alone in int8 costs the outputs, the costliest first."""
+    """Layers that cost int8 most, the costliest first, and what is gained by keeping them in float."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What else belongs to the figures, such as the versions of the packages; plain types."""
 
@@ -183,7 +183,7 @@ def table(report: Report) -> str:
         lines += [f"  {layer.sqnr_db:6.1f}  {layer.layer} ({layer.operator})" for layer in worst_layers(layers)]
     lines += [f"layers of {method} were not measured: {why}" for method, why in report.unmeasured.items()]
     if report.costs:
-        lines += ["", "layers that cost int8 most; dB that the outputs gain with them in float, one more in each line:"]
+        lines += ["", "gain of int8 where these stay in float, each with those above it, dB at the outputs:"]
         lines += [f"  {cost.gain_db:+6.1f}  {' + '.join(cost.layers)}" for cost in report.costs]
     chosen = report.recommendation
     plural = "" if chosen.threads == 1 else "s"

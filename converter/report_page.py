@@ -258,17 +258,19 @@ def _costs(report: Report) -> str:
         return ""
     classes = report.comparison.names_classes
     rows = "".join(
-        f'<tr><th scope="row" class="word">{escape(" + ".join(cost.layers))}</th><td>{100 * cost.share:.1f}</td>'
-        f"<td>{cost.sqnr_db:.1f}</td><td>{f'{cost.agreement:.4f}' if classes else '–'}</td></tr>"
+        f'<tr><th scope="row" class="word">{escape(" + ".join(cost.layers))}</th><td>{cost.alone_db:.1f}</td>'
+        f"<td>{cost.gain_db:+.1f}</td><td>{cost.sqnr_db:.1f}</td>"
+        f"<td>{f'{cost.agreement:.4f}' if classes else '–'}</td></tr>"
         for cost in costs
     )
+    same = f" All in int8, the same class is named in {costs[0].agreement_int8:.4f} of the samples." if classes else ""
     return (
         "<h2>Layers that cost most</h2>\n"
-        '<p class="faint">What the outputs lose where this layer alone is in int8, all others in float: the first to '
-        "keep in float.</p>\n"
-        f'{_WIDE}<table><thead><tr><th scope="col" class="word">Layer</th><th scope="col">Share of all noise, %</th>'
-        '<th scope="col">Signal to noise, dB</th><th scope="col">Same class</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        '<p class="faint">Alone: the outputs\' signal over noise where this layer alone is in int8. The figures behind '
+        f"it: int8 with this layer and those above it in float.{same}</p>\n"
+        f'{_WIDE}<table><thead><tr><th scope="col" class="word">Layer</th><th scope="col">Alone, dB</th>'
+        '<th scope="col">Gain, dB</th><th scope="col">Signal to noise, dB</th><th scope="col">Same class</th></tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -84,7 +84,7 @@ def test_the_table(full: Report) -> None:
     assert f"     4.5  {NASTY} (CONV_2D)" in lines
     assert sum("(CONV_2D)" in line for line in lines) == report.WORST
     assert "layers of int16x8 were not measured: no layer in common" in lines
-    assert "   62.5%  head + relu" in lines
+    assert "    +3.2  head + relu" in lines
     assert "take      int8, 2 threads" in lines
     assert f"rule      {full.recommendation.rule}" in lines
     assert f"because   {full.recommendation.why}" in lines
@@ -110,7 +110,7 @@ def test_json_holds_all_of_it(full: Report, tmp_path: Path) -> None:
     assert [each["layer"] for each in found["layers"]["int8"]][7] == NASTY
     assert found["layers"]["int8"][0]["histogram"]["counts"] == [4, 0, 96]
     assert found["layers_unmeasured"] == {"int16x8": "no layer in common"}
-    assert found["costliest_layers"][0]["share"] == 0.625
+    assert found["costliest_layers"][0]["gain_db"] == 3.25
     assert found["recommendation"]["method"] == "int8"
     assert found["recommendation"]["max_drop"] == 0.01
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.json"]
@@ -219,6 +219,8 @@ def test_a_model_that_is_no_classifier_has_no_same_class(full: Report) -> None:
     assert "0.9900" in classified.texts["td"]
     assert "0.9900" not in found.texts["td"]
     assert found.texts["td"].count("–") == 4
+    assert not any("the same class" in text for text in found.texts["p"])
+    assert any("the same class is named in 0.9700" in text for text in classified.texts["p"])
 
 
 def test_a_page_without_layers_and_with_one_variant(full: Report) -> None:
