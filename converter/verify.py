@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from converter import environment
 from edge.errors import MissingDependencyError, ModelError
 from edge.inference.interpreter import (
     Interpreter,
@@ -89,6 +91,15 @@ class InterpreterCheck:
     def as_dict(self) -> dict[str, Any]:
         """For the report."""
         return asdict(self)
+
+    def summary(self) -> str:
+        """One line."""
+        name = f"{self.runtime} {self.version}"
+        if self.error is not None:
+            return f"{name}: cannot run it: {self.error}"
+        if self.equal:
+            return f"{name}: equal to the last bit"
+        return f"{name}: same class in {self.labels_agree:.2%}, outputs differ by {self.max_difference:.4g} at most"
 
 
 def operators(path: Path) -> Operators:
@@ -198,7 +209,10 @@ def check_interpreters(path: Path, x: npt.NDArray[Any], *, progress: bool = Fals
             continue
         name: Any = runtime.name
         try:
-            interpreter = load_interpreter(path, runtime=name)
+            # TensorFlow has much to say while it is imported, its interpreter's end among it.
+            with environment.quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                interpreter = load_interpreter(path, runtime=name)
             found = _stored(interpreter, x, progress=progress)
         except ModelError as error:
             if reference is None and runtime.error is None:

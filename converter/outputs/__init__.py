@@ -22,7 +22,7 @@ from converter.outputs import c_array, onnx, onnx_check, snippets, writing
 from edge.errors import ModelError
 from edge.inference.manifest import Manifest, manifest_path, read_manifest
 
-Format = Literal["onnx", "tensorrt", "c", "snippets"]
+Format = Literal["onnx", "tensorrt", "c", "snippets", "labels"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _SECONDS = 120
@@ -57,7 +57,7 @@ def write_outputs(
 
     NAME.onnx is for ONNX Runtime ('onnx'), NAME.tensorrt.onnx has zero points of 0 alone ('tensorrt'), NAME_model.h and
     NAME_model.cc are for TensorFlow Lite Micro ('c'), NAME_python.py, NAME_android.kt, NAME_ios.swift and NAME_cpp.cc
-    load the .tflite file itself ('snippets').
+    load the .tflite file itself ('snippets'), NAME_labels.txt holds one label a line ('labels').
 
     Parameters
     ----------
@@ -93,6 +93,8 @@ def write_outputs(
             written.append(_write_onnx(model, each, graphs[0], samples, progress=progress))
         elif each == "c":
             written.append(_write_c(model, named))
+        elif each == "labels":
+            written.append(_write_labels(model, named))
         else:
             written.append(_write_snippets(model, named, _takes(manifest), samples))
     return written
@@ -121,6 +123,17 @@ def _write_c(model: Path, labels: Sequence[str]) -> Written:
         _remove(paths)
         raise ModelError(f"{paths[1]}: holds other bytes than {model.name}; is the disk sound? convert again")
     return Written("c", tuple(paths), None, "read back, byte by byte")
+
+
+def _write_labels(model: Path, labels: Sequence[str]) -> Written:
+    if not labels:
+        raise ModelError(
+            f"{model}: no labels are known to write into a file; name them, or leave out the format 'labels'"
+        )
+    if torn := [label for label in labels if len(label.splitlines()) != 1]:
+        raise ModelError(f"{model}: the label {torn[0]!r} is not one line of text")
+    path = writing.write_whole(model.with_name(f"{model.stem}_labels.txt"), "\n".join(labels) + "\n")
+    return Written("labels", (path,), None, f"{len(labels)} lines")
 
 
 def _write_snippets(model: Path, labels: Sequence[str], takes: str, samples: npt.NDArray[Any]) -> Written:
