@@ -1,9 +1,9 @@
 """One interpreter in a process of its own: runs under any Python from 3.8 on that has NumPy and a runtime.
 
 It needs nothing of this project, for the environments that it runs in hold a runtime and nothing else: an old one
-beside NumPy 1, or another machine's under an emulator. Started with the runtime's name, litert, tflite-runtime or
-tensorflow, it answers with one line of JSON on stdout when that is imported, then with one for each line of JSON on
-stdin, until stdin ends:
+beside NumPy 1, or another machine's under an emulator. It is started with the runtime's name (litert, tflite-runtime or
+tensorflow) and the kernels that it shall use (auto, or builtin: without XNNPACK). It answers with one line of JSON on
+stdout when the runtime is imported, then with one for each line of JSON on stdin, until stdin ends:
 
     {"load": MODEL, "threads": N}   a .tflite file of one input and one output, in place of the one before
     {"run": X.npy, "to": Y.npy}     the model on each row of X, its answers as rows of Y
@@ -17,6 +17,8 @@ import os
 import platform
 import sys
 import time
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -26,30 +28,31 @@ DISTRIBUTIONS = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime",
 """What pip calls each runtime."""
 
 
-def interpreter_class(runtime: str) -> Any:
-    """The runtime's `Interpreter`."""
-    if runtime == "litert":
-        from ai_edge_litert.interpreter import Interpreter
-    elif runtime == "tflite-runtime":
-        from tflite_runtime.interpreter import Interpreter
-    else:
+def interpreter_maker(runtime: str, kernels: str) -> Any:
+    """The runtime's `Interpreter`, to be called with a file and a number of threads."""
+    if runtime == "tensorflow":
         import tensorflow
 
-        Interpreter = tensorflow.lite.Interpreter  # noqa: N806
-    return Interpreter
+        interpreter, resolvers = tensorflow.lite.Interpreter, tensorflow.lite.experimental.OpResolverType
+    else:
+        module = import_module("ai_edge_litert.interpreter" if runtime == "litert" else "tflite_runtime.interpreter")
+        interpreter, resolvers = module.Interpreter, module.OpResolverType
+    if kernels == "auto":
+        return interpreter
+    return partial(interpreter, experimental_op_resolver_type=resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
 
 
 class Child:
     """The interpreter."""
 
-    def __init__(self, runtime: str) -> None:
-        self._class = interpreter_class(runtime)
+    def __init__(self, runtime: str, kernels: str) -> None:
+        self._make = interpreter_maker(runtime, kernels)
         self._rows: Any = None
         self._next = 0
 
     def load(self, model: str, threads: int) -> dict[str, Any]:
         """Another model."""
-        self._backend = self._class(model_path=model, num_threads=threads)
+        self._backend = self._make(model_path=model, num_threads=threads)
         self._backend.allocate_tensors()
         self._input = self._backend.get_input_details()[0]["index"]
         self._output = self._backend.get_output_details()[0]["index"]
@@ -86,11 +89,11 @@ class Child:
 
 
 def main() -> None:
-    runtime = sys.argv[1]
+    runtime, kernels = sys.argv[1:]
     # Some runtimes greet on stdout: from here on that is stderr, and the answers have the real one to themselves.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    child = Child(runtime)
+    child = Child(runtime, kernels)
     ready = {
         "runtime": f"{runtime} {version(DISTRIBUTIONS[runtime])}",
         "python": platform.python_version(),

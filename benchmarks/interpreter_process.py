@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,8 @@ class Place:
     """The command that starts Python there, with its options."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that are set beside those of this process."""
+    kernels: Literal["auto", "builtin"] = "auto"
+    """'auto' is what the runtime takes by itself; 'builtin' keeps it from XNNPACK."""
 
 
 class InterpreterProcess:
@@ -63,7 +65,7 @@ class InterpreterProcess:
             with self._said.open("wb") as said:
                 self._process = subprocess.Popen(
                     # Given as text, for a script's folder comes first on the path, and this one is full of modules.
-                    [*place.python, "-c", CHILD.read_text(), place.runtime],
+                    [*place.python, "-c", CHILD.read_text(), place.runtime, place.kernels],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=said,

@@ -2,10 +2,14 @@
 
 Each runtime has a process of its own: LiteRT and TensorFlow of this environment, tflite-runtime with NumPy 1 in an
 environment that is made for it, .venv-tflite-runtime. All get the same stored numbers, the whole test set where its
-folder is given and seeded noise or made-up sentences elsewhere. Told are the rows that are answered with the same bits
-as LiteRT's, the largest difference in steps of the output, and the rows that end in the same decision: the label, also
-which labels reach their thresholds (text), on which side of the middle (traits), which cells show a face (detectors).
-The speech model is run whole in each runtime, its encoder's answers going into its head.
+folder is given and seeded noise or made-up sentences elsewhere.
+
+LiteRT and TensorFlow hand a model to XNNPACK, tflite-runtime's x86-64 wheel does not; the built-in kernels round in
+another way. So both are also run without XNNPACK: a runtime is compared with LiteRT with the same kernels, and LiteRT's
+kernels with one another. Told are the rows that are answered with the same bits, the largest difference in steps of the
+output, and the rows that end in the same decision: the label, also which labels reach their thresholds (text), on which
+side of the middle (traits), which cells show a face (detectors). The speech model is run whole, its encoder's answers
+going into its head. It exits with 1 where the built-in kernels, which are the same code in all, name different labels.
 
 The times are those of invoke() alone. The processes take turns, in an order that is shuffled anew for each round, each
 with some inferences in a row; the ratio is that of two medians of one run.
@@ -37,6 +41,8 @@ from edge.errors import ModelError
 from edge.inference.catalog import InstalledModel
 from edge.inference.manifest import Manifest, verify_model
 
+LITERT, BUILTIN = "litert", "litert builtin"
+"""What the others are compared with, by their kernels."""
 AT_ONCE = 5
 """Inferences that a process times in a row."""
 MADE_UP = 256
@@ -46,20 +52,28 @@ Processes = dict[str, InterpreterProcess]
 
 
 def places(environment: Path) -> tuple[list[Place], list[str]]:
-    """Where each runtime runs, LiteRT first, and why one is left out."""
-    found, absent = [], []
-    for runtime, module in (("litert", "ai_edge_litert"), ("tensorflow", "tensorflow")):
-        if find_spec(module):
-            found.append(Place(runtime, runtime, (sys.executable,)))
-        else:
-            absent.append(f"{runtime}: not installed")
+    """Where each runtime runs, LiteRT first, and why one is left out.
+
+    Raises
+    ------
+    ModelError
+        LiteRT is not installed.
+    """
+    if not find_spec("ai_edge_litert"):
+        raise ModelError("LiteRT is what the others are compared with: pip install ai-edge-litert")
+    here = (sys.executable,)
+    found, absent = [Place(LITERT, "litert", here), Place(BUILTIN, "litert", here, kernels="builtin")], []
+    if find_spec("tensorflow"):
+        found += [
+            Place("tensorflow", "tensorflow", here),
+            Place("tensorflow builtin", "tensorflow", here, kernels="builtin"),
+        ]
+    else:
+        absent.append("tensorflow: not installed")
     try:
-        python = environment_python(environment)
-        found.insert(1, Place("tflite-runtime", "tflite-runtime", (str(python),)))
+        found.append(Place("tflite-runtime", "tflite-runtime", (str(environment_python(environment)),)))
     except UnavailableError as error:
         absent.append(str(error))
-    if not found or found[0].runtime != "litert":
-        raise ModelError("LiteRT is what the others are compared with: pip install ai-edge-litert")
     return found, absent
 
 
@@ -73,7 +87,7 @@ def measure(
     rows: int | None,
     progress: bool,
 ) -> measuring.Results:
-    """Run the models at all places, compare with the first one, and time them.
+    """Run the models at all places, compare them, and time them.
 
     Parameters
     ----------
@@ -93,6 +107,7 @@ def measure(
         figures = []
         for model, manifest, inputs in tqdm(prepared, desc="models", unit="model", disable=not progress):
             answers = {name: answer(process, model.path, manifest, inputs.rows) for name, process in processes.items()}
+            kernels = {name: process.kernels for name, process in processes.items()}
             times = [_time(processes, model, count, rounds, warmup) for count in threads]
             figures.append(
                 {
@@ -102,7 +117,7 @@ def measure(
                     "sha256": manifest.sha256,
                     "source": inputs.source,
                     "rows": len(inputs.rows),
-                    "answers": _compare(model, manifest, answers),
+                    "answers": _compare(model, manifest, answers, kernels),
                     "times": times,
                 }
             )
@@ -113,20 +128,24 @@ def measure(
         }
 
 
-def _compare(model: InstalledModel, manifest: Manifest, answers: dict[str, Rows]) -> list[measuring.Results]:
-    """Each place's answers beside the first one's."""
-    names = list(answers)
-    reference = answers[names[0]]
-    decided = decisions(model.path, manifest, reference)
+def _compare(
+    model: InstalledModel, manifest: Manifest, answers: dict[str, Rows], kernels: dict[str, str]
+) -> list[measuring.Results]:
+    """Each place's answers beside LiteRT's with the same kernels, and LiteRT's beside one another."""
+    decided_by = {name: decisions(model.path, manifest, rows) for name, rows in answers.items()}
     found = []
-    for name in names[1:]:
+    for name in answers:
+        if name == LITERT:
+            continue
+        beside = BUILTIN if kernels[name] == "builtin" and name != BUILTIN else LITERT
+        reference, decided, theirs = answers[beside], decided_by[beside], decided_by[name]
         difference = np.abs(answers[name].astype(np.int32) - reference).reshape(len(reference), -1)
         entry: measuring.Results = {
             "place": name,
+            "beside": beside,
             "same_bits": int((difference == 0).all(axis=1).sum()),
             "largest_difference": int(difference.max()),
         }
-        theirs = decisions(model.path, manifest, answers[name])
         if decided is not None and theirs is not None:
             entry["same_decision"] = int((decided == theirs).all(axis=1).sum())
             if manifest.task in ("expression", "speech-emotion", "text-emotion"):
@@ -171,51 +190,52 @@ def table(results: measuring.Results) -> str:
 
 
 def _lines(results: measuring.Results) -> Iterator[str]:
-    first = results["places"][0]["name"]
     for place in results["places"]:
         yield (
-            f"{place['name']:<16}{place['runtime']}, Python {place['python']}, NumPy {place['numpy']}, "
+            f"{place['name']:<20}{place['runtime']}, Python {place['python']}, NumPy {place['numpy']}, "
             f"{place['kernels']} kernels"
         )
     for reason in results["absent"]:
-        yield f"left out        {reason}"
+        yield f"left out            {reason}"
     yield ""
-    yield f"answers beside those of {first}"
-    yield f"{'model':<28}{'':<16}{'rows':>7}{'same bits':>11}{'steps':>7}{'same decision':>15}{'same label':>12}"
+    yield (
+        f"{'answers':<22}{'beside those of':<16}{'rows':>7}{'same bits':>11}{'steps':>7}{'same decision':>15}"
+        f"{'same label':>12}"
+    )
     for model in results["models"]:
         yield f"{model['task']}/{model['name']}: {model['source']}"
         for other in model["answers"]:
             label = other.get("same_label", "-")
             yield (
-                f"{'':<28}{other['place']:<16}{model['rows']:>7}{other['same_bits']:>11}"
+                f"  {other['place']:<20}{other['beside']:<16}{model['rows']:>7}{other['same_bits']:>11}"
                 f"{other['largest_difference']:>7}{other.get('same_decision', '-'):>15}{label:>12}"
             )
             if label not in ("-", model["rows"]):
-                yield f"{'':<44}the labels that differ led by {other['widest_margin']} steps of the output at most"
+                yield f"{'':<38}the labels that differ led by {other['widest_margin']} steps of the output at most"
     protocol = results["protocol"]
     yield ""
     yield (
         f"milliseconds of invoke(): {protocol['rounds']} rounds in turn after {protocol['warmup']} to warm up, "
         f"{protocol['at_once']} inferences a turn"
     )
-    yield f"{'model':<28}{'threads':<9}{'':<16}{'median':>10}{'5 %':>10}{'95 %':>10}{'beside ' + first:>18}"
+    yield f"{'model':<28}{'threads':<9}{'':<20}{'median':>10}{'5 %':>10}{'95 %':>10}{'beside ' + LITERT:>16}"
     for model in results["models"]:
         for run in model["times"]:
             for name, values in run["milliseconds"].items():
                 yield (
-                    f"{model['task'] + '/' + model['name']:<28}{run['threads']:<9}{name:<16}{values['median']:>10.3f}"
-                    f"{values['p5']:>10.3f}{values['p95']:>10.3f}{run['ratios'][name]:>17.2f}x"
+                    f"{model['task'] + '/' + model['name']:<28}{run['threads']:<9}{name:<20}{values['median']:>10.3f}"
+                    f"{values['p5']:>10.3f}{values['p95']:>10.3f}{run['ratios'][name]:>15.2f}x"
                 )
 
 
 def differing(results: measuring.Results) -> list[str]:
-    """The models that do not name the same label for each row in all runtimes."""
+    """The models whose labels differ between runtimes that use the built-in kernels, which are the same code in all."""
     return [
         f"{model['task']}/{model['name']}: {model['rows'] - other['same_label']} of {model['rows']} labels differ "
-        f"between {results['places'][0]['name']} and {other['place']}"
+        f"between {BUILTIN} and {other['place']}"
         for model in results["models"]
         for other in model["answers"]
-        if other.get("same_label", model["rows"]) != model["rows"]
+        if other["beside"] == BUILTIN and other.get("same_label", model["rows"]) != model["rows"]
     ]
 
 

@@ -179,21 +179,27 @@ def test_what_differs_is_counted(tmp_path: Path) -> None:
     here = np.array([[1, 9, 0, 0, 0], [3, 0, 5, 0, 0], [0, 7, 9, 0, 0], [0, 0, 0, 0, 8]], np.int8)
     there = here.copy()
     there[1, 0], there[2, 2] = 7, 6
-    (found,) = interpreters._compare(model, manifest_of(head), {"one": here, "other": there})
+    answers = {"litert": here, "litert builtin": here, "other": there, "modern": here}
+    kernels = dict.fromkeys(answers, "builtin") | {"litert": "XNNPACK", "modern": "XNNPACK"}
+    among, found, modern = interpreters._compare(model, manifest_of(head), answers, kernels)
+    assert (among["place"], among["beside"]) == ("litert builtin", "litert") and among["same_bits"] == 4
+    assert (modern["place"], modern["beside"]) == ("modern", "litert") and modern["same_label"] == 4
     assert found == {
         "place": "other",
+        "beside": "litert builtin",
         "same_bits": 2,
         "largest_difference": 4,
         "same_decision": 2,
         "same_label": 2,
         "widest_margin": 2,
     }
-    results = {
-        "places": [{"name": "one"}],
+    results: dict[str, Any] = {
         "models": [{"task": "speech-emotion", "name": "speech", "rows": 4, "answers": [found]}],
     }
-    assert interpreters.differing(results) == ["speech-emotion/speech: 2 of 4 labels differ between one and other"]
-    results["models"][0]["answers"] = [found | {"same_label": 4}]  # type: ignore[index]
+    assert interpreters.differing(results) == [
+        "speech-emotion/speech: 2 of 4 labels differ between litert builtin and other"
+    ]
+    results["models"][0]["answers"] = [found | {"same_label": 4}, found | {"beside": "litert"}]
     assert interpreters.differing(results) == []
 
 
@@ -203,7 +209,8 @@ def test_what_cannot_be_had_is_left_out_and_told(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(interpreters, "environment_python", unavailable)
     found, absent = interpreters.places(tmp_path)
-    assert found[0].name == "litert" and "tflite-runtime" not in [place.name for place in found]
+    assert [place.name for place in found[:2]] == ["litert", "litert builtin"]
+    assert "tflite-runtime" not in [place.name for place in found]
     assert f"{tmp_path}: no wheels" in absent
     monkeypatch.setattr(interpreters, "find_spec", lambda module: None)
     with pytest.raises(ModelError, match="pip install ai-edge-litert"):
@@ -252,17 +259,21 @@ def test_three_runtimes_are_compared(benchmark: Benchmark, tmp_path: Path, monke
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     names = [place["name"] for place in found["places"]]
-    assert names[0] == "litert" and len(names) + len(found["absent"]) == 3
+    assert names[:2] == ["litert", "litert builtin"]
+    assert len({place["runtime"] for place in found["places"]}) + len(found["absent"]) == 3
+    assert found["places"][1]["kernels"] == "builtin"
     assert [model["name"] for model in found["models"]] == ["expression", "traits"]
     for model in found["models"]:
         assert [answer["place"] for answer in model["answers"]] == names[1:]
         assert model["rows"] == 32
         for answer in model["answers"]:
-            assert answer["same_decision"] == 32 or model["name"] == "expression"
+            if answer["beside"] == "litert builtin":
+                assert answer["same_bits"] == 32
+                assert answer["largest_difference"] == 0
         (times,) = model["times"]
         assert times["milliseconds"].keys() == times["ratios"].keys() == set(names)
         assert times["ratios"]["litert"] == 1.0
-    for line in ("answers beside those of litert", "milliseconds of invoke()", *found["absent"]):
+    for line in ("beside those of", "milliseconds of invoke()", *found["absent"]):
         assert line in interpreters.table(found)
 
 
