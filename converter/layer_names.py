@@ -41,19 +41,31 @@ class Operator:
 def of_model(model: Any | None) -> tuple[str, ...]:
     """The names of a tf_keras.Model's layers, in its order, those of models inside it in their place.
 
-    Fake quantisation is looked through, reshapes of the whole batch (see `flat`) are passed over; where there is no
-    model there are no names.
+    Fake quantisation is looked through. Left out are reshapes of the whole batch (see `flat`) and batch normalisation
+    behind a convolution or a dense layer, which TFLite folds into it and may or may not name. Where there is no model
+    there are no names.
     """
     names: list[str] = []
-    for layer in model.layers if model is not None else ():
+    for outer in model.layers if model is not None else ():
+        layer = _unwrapped(outer)
         if hasattr(layer, "layers"):
             names.extend(of_model(layer))
-        elif type(layer).__name__ == "QuantizeWrapperV2":
-            if getattr(layer.layer, "kind", "") != "reshape":
-                names.append(layer.layer.name)
-        elif type(layer).__name__ not in ("InputLayer", "QuantizeLayer") and getattr(layer, "kind", "") != "reshape":
+        elif not (
+            type(layer).__name__ in ("InputLayer", "QuantizeLayer")
+            or getattr(layer, "kind", "") == "reshape"
+            or (type(layer).__name__ == "BatchNormalization" and _behind_kernel(outer))
+        ):
             names.append(layer.name)
     return tuple(names)
+
+
+def _unwrapped(layer: Any) -> Any:
+    return layer.layer if type(layer).__name__ == "QuantizeWrapperV2" else layer
+
+
+def _behind_kernel(layer: Any) -> bool:
+    before = layer.inbound_nodes[0].inbound_layers if layer.inbound_nodes else []
+    return not isinstance(before, list) and any(word in type(_unwrapped(before)).__name__ for word in ("Conv", "Dense"))
 
 
 def interpreter(content: bytes, where: str) -> Any:
