@@ -28,7 +28,7 @@ def with_shape(model: Any, shape: tuple[int, ...]) -> Any:
 
 
 def without_softmax(model: Any) -> Any:
-    """The same legacy model giving logits, if it ends in a softmax over its last axis; else the model itself.
+    """A legacy model with the same layers that gives logits, if it ends in a softmax over its last axis; else itself.
 
     The runtime divides logits by a temperature before its softmax, and int8 holds logits better than probabilities.
     """
@@ -36,26 +36,20 @@ def without_softmax(model: Any) -> Any:
 
     if len(model.outputs) != 1:
         return model
+    softmax = tf_keras.activations.softmax
     history = model.outputs[0]._keras_history
     last = history.layer
     if isinstance(last, tf_keras.layers.Softmax) and last.axis not in (-1, len(model.outputs[0].shape) - 1):
         return model
-    softmax = tf_keras.activations.softmax
-    if isinstance(last, tf_keras.layers.Softmax) or (
-        isinstance(last, tf_keras.layers.Activation) and last.activation is softmax
-    ):
-        before = last.inbound_nodes[history.node_index].keras_inputs[0]
-        return tf_keras.Model(_single(model.inputs), before, name=model.name)
+    before = last.inbound_nodes[history.node_index].keras_inputs
+    if isinstance(last, (tf_keras.layers.Softmax, tf_keras.layers.Activation)):
+        if isinstance(last, tf_keras.layers.Activation) and last.activation is not softmax:
+            return model
+        return tf_keras.Model(_single(model.inputs), before[0], name=model.name)
     if getattr(last, "activation", None) is softmax:
-
-        def linear_end(layer: Any) -> Any:
-            config = layer.get_config()
-            if layer.name == last.name:
-                config["activation"] = "linear"
-            return type(layer).from_config(config)
-
-        logits = tf_keras.models.clone_model(model, clone_function=linear_end)
-        logits.set_weights(model.get_weights())
+        linear = type(last).from_config({**last.get_config(), "activation": "linear"})
+        logits = tf_keras.Model(_single(model.inputs), linear(_single(before)), name=model.name)
+        linear.set_weights(last.get_weights())
         return logits
     return model
 

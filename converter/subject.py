@@ -106,7 +106,8 @@ def of_function(function: Any, *, name: str, path: Path | None = None, keep: tup
 
 def _subject(name: str, path: Path | None, model: Any | None, function: Any, keep: tuple[Any, ...]) -> Subject:
     where = str(path) if path else f"model '{name}'"
-    inputs = [tensor for tensor in function.inputs if tensor.dtype.name != "resource"]
+    # Behind them stand the variables and constants that it captured.
+    inputs = function.inputs[: len(function.inputs) - len(function.captured_inputs)]
     outputs = list(function.outputs)
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelError(
