@@ -72,25 +72,25 @@ def int8_calibrated(
     calibration: npt.NDArray[Any],
     *,
     pixel_range: Range | None = (0.0, 1.0),
-    strict: bool = True,
     keep_float: tuple[str, ...] = (),
     progress: bool = False,
 ) -> bytes:
     """An int8 .tflite file by post-training quantisation (Jacob et al. 2018).
 
+    What has no int8 form in TFLite works in float, between a DEQUANTIZE and a QUANTIZE: `verify.require_int8` tells.
+
     Parameters
     ----------
+    model
+        Float, or with fake quantisation in some of its layers, whose ranges are taken (see `converter.mixed`).
     calibration
         (n, ...) as the model takes it, float32 or, for a model that looks its input up in a table, int32: the ranges
         of all activations come from these.
     pixel_range
         The real numbers that the float input is made to hold, exactly; TFLite widens it to hold zero. None: those of
         the calibration data.
-    strict
-        Refuse a model with a layer that has no int8 form; else that layer works in float, between a DEQUANTIZE and a
-        QUANTIZE.
     keep_float
-        Names of layers that stay in float so; input and output are int8 all the same. See `selective`.
+        Names of layers that stay in float too; input and output are int8 all the same. See `selective`.
     progress
         Show a progress bar, if stderr is a terminal.
 
@@ -100,17 +100,16 @@ def int8_calibrated(
         The calibration data is empty, of another shape or dtype, not finite, outside `pixel_range`, or without a
         range: all its numbers are the same.
     ModelError
-        TFLite cannot hold the model, a layer has no int8 form and `strict` is set, or a name in `keep_float` is no
-        layer's.
+        TFLite cannot hold the model, or a name in `keep_float` is no layer's.
     """
     import tensorflow as tf
 
     if keep_float:
         return calibrated(model, calibration, pixel_range=pixel_range, progress=progress).quantised(keep_float)
-    others = () if strict else (tf.lite.OpsSet.TFLITE_BUILTINS,)
-    operators = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, *others)
     subject = _subject(model)
-    return _with_data(subject, calibration, pixel_range, tf.int8, operators, _finish(subject), progress=progress)
+    return _with_data(
+        subject, calibration, pixel_range, tf.int8, _int8_operators(), _finish(subject), progress=progress
+    )
 
 
 def calibrated(
@@ -127,13 +126,12 @@ def calibrated(
     import tensorflow as tf
 
     subject = _subject(model)
-    operators = (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS)
     names = layer_names.of_model(subject.model)
 
     def finish(converter: Any) -> selective.Calibrated:
         return selective.calibrate(converter, names, subject.where)
 
-    return _with_data(subject, calibration, pixel_range, tf.int8, operators, finish, progress=progress)
+    return _with_data(subject, calibration, pixel_range, tf.int8, _int8_operators(), finish, progress=progress)
 
 
 def int8_of_ids(model: Any, calibration: npt.NDArray[np.int32]) -> bytes:
@@ -149,7 +147,6 @@ def int16x8(
     calibration: npt.NDArray[Any],
     *,
     input_range: Range | None = None,
-    strict: bool = True,
     progress: bool = False,
 ) -> bytes:
     """A .tflite file with int8 weights and int16 activations, input and output: more exact than int8, and slower.
@@ -160,12 +157,22 @@ def int16x8(
     import tensorflow as tf
 
     sets = tf.lite.OpsSet
-    operators = (
-        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
-        *(() if strict else (sets.TFLITE_BUILTINS,)),
-    )
+    operators = (sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, sets.TFLITE_BUILTINS)
     subject = _subject(model)
     return _with_data(subject, calibration, input_range, tf.int16, operators, _finish(subject), progress=progress)
+
+
+def check_calibration(x: npt.NDArray[Any], model: Any, input_range: Range | None) -> None:
+    """Refuse data that a model does not take, or that has no range.
+
+    Raises
+    ------
+    DataError
+        With what is wrong in one line.
+    """
+    check_input(x, model, input_range)
+    if len(x) > 1 and x.min() == x.max():
+        raise DataError(f"calibration data in which all numbers are {x.flat[0]:g}: give real samples")
 
 
 def check_input(x: npt.NDArray[Any], model: Any, pixel_range: Range | None) -> None:
@@ -196,6 +203,12 @@ def check_input(x: npt.NDArray[Any], model: Any, pixel_range: Range | None) -> N
         raise DataError(f"data from {x.min():g} to {x.max():g}, where the input goes from {low:g} to {high:g}")
 
 
+def _int8_operators() -> tuple[Any, ...]:
+    import tensorflow as tf
+
+    return tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS
+
+
 def _finish(subject: Subject) -> Callable[[Any], bytes]:
     return lambda converter: _convert(subject, converter)
 
@@ -213,9 +226,7 @@ def _with_data(
     """What `finish` makes of a converter that has its calibration data."""
     import tensorflow as tf
 
-    check_input(calibration, subject, input_range)
-    if len(calibration) > 1 and calibration.min() == calibration.max():
-        raise DataError(f"calibration data in which all numbers are {calibration.flat[0]:g}: give real samples")
+    check_calibration(calibration, subject, input_range)
     converter = _converter(subject)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     # What is int32 to look up a table with stays so.

@@ -11,16 +11,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from converter import environment, export, verify
+from converter import environment, export, mixed, verify
 from converter.data import Data
 from converter.goals import goal_of
-from converter.subject import Subject
+from converter.subject import Subject, of_model
 from edge.errors import DataError, ModelError
 
 Method = Literal["int8", "qat", "int16x8", "dynamic", "float16", "float32"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-FloatArray = npt.NDArray[np.float32]
+_REMEMBERING = {"UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"}
+"""Operators that keep a state from one run to the next."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Options:
     batch: int = 48
     """Samples per step of qat."""
     keep_float: tuple[str, ...] = ()
-    """Names of layers that are to stay in float."""
+    """Names of layers that are to stay in float, for int8 and qat; see `mixed.Plan`."""
     checkpoint: Path | None = None
     """Folder for qat's state after each epoch: the same call goes on there after a kill."""
     progress: bool = True
@@ -80,17 +81,26 @@ def convert(subject: Subject, data: Data, method: Method, options: Options | Non
         - int8: ranges are measured on calibration samples, weights stay.
         - int16x8: so too, with int16 activations.
         - qat: fine-tuned with int8's rounding in place, towards the labels or, without any, towards the float model's
-          own answers.
+          own answers; layers that TFMOT does not take are calibrated.
+
+        In int8, int16x8 and qat a layer that has no such form in TFLite stays in float, and is told of.
 
     Raises
     ------
     ModelError
-        The method does not take the model; the message says which does.
+        The method does not take the model; the message says which does. Or it has an LSTM that is not known as a layer,
+        which TFLite would give a memory of earlier runs.
     DataError
         The data does not fit it.
     """
     options = options or Options()
     environment.prepare()
+    if method in ("int8", "int16x8", "qat"):
+        ends = options.input_range or data.input_range
+        export.check_calibration(data.calibration.x, subject, ends)
+        if method == "qat":
+            export.check_input(data.validation.x, subject, ends)
+    subject = prepared(subject)
     notes: dict[str, Any] = {}
     if method == "float32":
         content = export.float32(subject)
@@ -102,34 +112,54 @@ def convert(subject: Subject, data: Data, method: Method, options: Options | Non
         content, notes = _fine_tuned(subject, data, options)
     else:
         content, notes = _calibrated(subject, data, method, options)
-    return Converted(content, method, notes, _floating(content))
+    return Converted(content, method, notes, _floating(subject, content))
+
+
+def prepared(subject: Subject) -> Subject:
+    """The same, flat and with its recurrent layers unrolled, as all methods convert it; a bare function stays.
+
+    Raises
+    ------
+    ModelError
+        See `mixed.prepared`.
+    """
+    if subject.model is None:
+        return subject
+    model = mixed.prepared(subject.model)
+    return subject if model is subject.model else of_model(model, path=subject.path)
+
+
+def calibration_of(data: Data, options: Options) -> npt.NDArray[Any]:
+    """The samples that ranges are measured on: a seeded choice, in the data's order."""
+    order = np.random.default_rng(options.seed).permutation(len(data.calibration))
+    return data.calibration.x[np.sort(order[: options.calibration_samples])]
 
 
 def _calibrated(
     subject: Subject, data: Data, method: Literal["int8", "int16x8"], options: Options
 ) -> tuple[bytes, dict[str, Any]]:
-    count = len(data.calibration)
-    order = np.random.default_rng(options.seed).permutation(count)
-    # Sorted, so that the samples are read in the file's order.
-    chosen = data.calibration.x[np.sort(order[: options.calibration_samples])]
+    chosen = calibration_of(data, options)
     ends = options.input_range or data.input_range
-
-    def write(*, strict: bool) -> bytes:
-        if method == "int16x8":
-            return export.int16x8(subject, chosen, input_range=ends, strict=strict, progress=options.progress)
-        return export.int8_calibrated(subject, chosen, pixel_range=ends, strict=strict, progress=options.progress)
-
-    try:
-        content = write(strict=True)
-    except ModelError:
-        content = write(strict=False)
-    return content, {"calibration_samples": len(chosen), "seed": options.seed}
+    notes = {"calibration_samples": len(chosen), "seed": options.seed}
+    if method == "int8":
+        content = export.int8_calibrated(
+            subject,
+            chosen,
+            pixel_range=ends,
+            keep_float=options.keep_float,
+            progress=options.progress,
+        )
+        return content, notes | ({"kept_in_float": list(options.keep_float)} if options.keep_float else {})
+    if options.keep_float:
+        raise ModelError(
+            f"{subject.where}: int16x8 keeps no layers in float; leave {', '.join(options.keep_float)} out, or convert "
+            "with --method int8"
+        )
+    return export.int16x8(subject, chosen, input_range=ends, progress=options.progress), notes
 
 
 def _fine_tuned(subject: Subject, data: Data, options: Options) -> tuple[bytes, dict[str, Any]]:
     import tf_keras
-
-    from converter import qat
 
     if subject.model is None:
         raise ModelError(
@@ -137,8 +167,8 @@ def _fine_tuned(subject: Subject, data: Data, options: Options) -> tuple[bytes, 
             "Keras file, or convert with --method int8"
         )
     learned, held = data.calibration, data.validation
+    chosen = calibration_of(data, options)
     goal = goal_of(subject, learned, held, progress=options.progress)
-    ends = options.input_range or data.input_range or _ends(learned.x)
 
     def batches(epoch: int) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         shuffled = np.random.default_rng((options.seed, epoch)).permutation(len(learned))
@@ -147,37 +177,43 @@ def _fine_tuned(subject: Subject, data: Data, options: Options) -> tuple[bytes, 
             yield learned.x[part], goal.targets[part]
 
     tf_keras.utils.set_random_seed(options.seed)
-    tuned = qat.fine_tune(
+    made = mixed.fine_tune(
         subject.model,
         batches,
+        calibration=chosen,
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         steps_per_epoch=-(-len(learned) // options.batch),
         score=goal.score,
         loss=goal.loss,
-        pixel_range=ends,
+        input_range=options.input_range or data.input_range,
+        keep_float=options.keep_float,
         checkpoint=options.checkpoint,
         progress=options.progress,
     )
-    return export.int8_from_qat(tuned.model), {
+    return made.content, {
         "training_samples": len(learned),
+        "calibration_samples": len(chosen),
+        "validation_samples": len(held),
         "targets": goal.name,
         "epochs": options.epochs,
         "learning_rate": options.learning_rate,
         "seed": options.seed,
-        "best_epoch": tuned.best_epoch,
-        f"validation_{goal.measure}": tuned.best_score,
-        "validation_samples": len(held),
+        "best_epoch": made.tuned.best_epoch,
+        f"validation_{goal.measure}": made.tuned.best_score,
+        "layers": made.plan.as_dict(),
     }
 
 
-def _ends(x: npt.NDArray[Any]) -> tuple[float, float]:
-    """The range of real numbers, widened to hold zero as TFLite's does."""
-    return min(float(x.min()), 0.0), max(float(x.max()), 0.0)
-
-
-def _floating(content: bytes) -> tuple[str, ...]:
+def _floating(subject: Subject, content: bytes) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory(prefix="affect-edge-") as scratch:
         path = Path(scratch) / "converted.tflite"
         path.write_bytes(content)
-        return verify.operators(path).floating
+        operators = verify.operators(path)
+    if remembering := sorted(_REMEMBERING & set(operators.counts)):
+        raise ModelError(
+            f"{subject.where}: becomes {', '.join(remembering)} in TFLite, which carries its state from one run into "
+            "the next, so that answers would depend on what was asked before: give the Keras file, whose layers are "
+            "unrolled"
+        )
+    return operators.floating
