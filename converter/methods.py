@@ -100,6 +100,7 @@ def convert(subject: Subject, data: Data, method: Method, options: Options | Non
         export.check_calibration(data.calibration.x, subject, ends)
         if method == "qat":
             export.check_input(data.validation.x, subject, ends)
+        _check_table(subject, data)
     subject = prepared(subject)
     notes: dict[str, Any] = {}
     if method == "float32":
@@ -127,6 +128,21 @@ def prepared(subject: Subject) -> Subject:
         return subject
     model = mixed.prepared(subject.model)
     return subject if model is subject.model else of_model(model, path=subject.path)
+
+
+def _check_table(subject: Subject, data: Data) -> None:
+    """Refuse numbers that a model's tables have no rows for: only the model knows how many there are."""
+    import tensorflow as tf
+
+    if subject.dtype.kind == "f":
+        return
+    try:
+        subject.predict(data.calibration.x)
+    except tf.errors.InvalidArgumentError:
+        raise DataError(
+            f"{data.source}: numbers from {data.calibration.x.min()} to {data.calibration.x.max()}, and the model's "
+            "table has no row for some of them: make them with the vocabulary that the model was trained with"
+        ) from None
 
 
 def calibration_of(data: Data, options: Options) -> npt.NDArray[Any]:

@@ -20,6 +20,17 @@ import tf_keras  # noqa: E402
 
 Step = Callable[[Any, Any], Any]
 
+_LONG = 32
+"""Steps from which a sequence is cut by slices, which are slower to run than one UNPACK; but TFLite names each of its
+outputs by all of them, so that the names grow with the square of the steps."""
+
+
+def _steps(x: Any) -> list[Any]:
+    """The steps of (batch, steps, numbers), each (batch, numbers)."""
+    if x.shape[1] <= _LONG:
+        return list(tf.unstack(x, axis=1))
+    return [x[:, index] for index in range(x.shape[1])]
+
 
 class _Unrolled(tf_keras.layers.Layer):  # type: ignore[misc]
     """Registered, and with their configuration, because TFMOT rebuilds the layers beside those that it trains."""
@@ -58,7 +69,7 @@ class _Unrolled(tf_keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), **own, **self._names}
 
     def call(self, x: Any) -> Any:
-        steps = tf.unstack(x, axis=1)
+        steps = _steps(x)
         outputs = self.outputs(steps[::-1] if self._go_backwards else steps)
         return tf.stack(outputs, axis=1) if self._return_sequences else outputs[-1]
 
@@ -198,7 +209,7 @@ class UnrolledBidirectional(tf_keras.layers.Layer):  # type: ignore[misc]
         one, other = self._forward(x), self._backward(x)
         if self._return_sequences:
             # It says its last step first.
-            other = tf.stack(tf.unstack(other, axis=1)[::-1], axis=1)
+            other = tf.stack(_steps(other)[::-1], axis=1)
         if self._merge == "concat":
             return tf.concat([one, other], axis=-1)
         if self._merge == "mul":

@@ -233,6 +233,31 @@ def test_data_that_does_not_fit_is_refused_before_any_work(
         convert(pictures, replace(PICTURES, calibration=Samples(x, None)), method, QUIET)
 
 
+def looked_up() -> Subject:
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(0)
+    entry = tf_keras.Input((6,), dtype="int32")
+    x = layers.Conv1D(8, 3, activation="relu")(layers.Embedding(30, 8)(entry))
+    return of_model(tf_keras.Model(entry, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)), name="looked_up"))
+
+
+@pytest.mark.parametrize("method", ["int8", "qat"])
+def test_numbers_of_a_table_stay_numbers(method: Method, tmp_path: Path) -> None:
+    subject = looked_up()
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 30, (60, 6)).astype(np.int32)
+    data = Data(Samples(x[:40], None), Samples(x[40:], None), None, "texts.npz")
+    converted = convert(subject, data, method, QUIET)
+    path = write(tmp_path, converted.content)
+    assert load_interpreter(path).input.dtype == np.int32
+    assert converted.left_in_float == ()
+    assert verify.agreement(subject.predict(x), verify.logits(path, x)).sqnr_db > 20
+    with pytest.raises(DataError, match=r"texts\.npz: numbers from 7 to 36.*table has no row"):
+        convert(subject, replace(data, calibration=Samples(x[:40] + 7, None)), method, QUIET)
+
+
 def test_an_input_of_one_number_gets_both_ends(tmp_path: Path) -> None:
     import tf_keras
 

@@ -66,6 +66,19 @@ def test_the_outputs_are_the_layers_own(options: dict[str, Any]) -> None:
     assert not has_recurrent(found)
 
 
+def test_long_sequences_are_unrolled_too() -> None:
+    from converter.unrolled import unroll
+
+    environment.prepare()
+    import tf_keras
+
+    layers = tf_keras.layers
+    inputs = tf_keras.Input((40, 2))
+    model = tf_keras.Model(inputs, layers.Bidirectional(layers.SimpleRNN(3, return_sequences=True))(inputs))
+    x = np.random.default_rng(0).normal(size=(5, 40, 2)).astype(np.float32)
+    assert np.abs(model.predict(x, verbose=0) - unroll(model).predict(x, verbose=0)).max() < 1e-6
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_it_becomes_int8_throughout_and_keeps_no_state(kind: str, tmp_path: Path) -> None:
     from converter import export, verify
