@@ -249,12 +249,12 @@ def recommend(comparison: Comparison, max_drop: float = MAX_DROP) -> Recommendat
     near = [variant for variant in usable if comparison.drop(variant) <= max_drop + 1e-9]
     if not near:
         chosen = min(usable, key=comparison.drop)
-        why = f"none is near enough; {_figures(comparison, chosen)}, which is the best of them"
+        why = f"none is near enough; {figures(comparison, chosen)}, which is the best of them"
         return Recommendation(chosen.method, chosen.threads, rule, why + _doubt(comparison, max_drop))
     quick = _least(near, lambda variant: variant.best_milliseconds)
     small = _least(quick, lambda variant: float(variant.size_bytes or 0))
     chosen = min(small, key=comparison.drop)
-    why = _figures(comparison, chosen)
+    why = figures(comparison, chosen)
     for words, others in (
         ("as fast, but larger", [each for each in quick if each not in small]),
         ("as fast and as small, but no better", [each for each in small if each is not chosen]),
@@ -275,7 +275,8 @@ def _least(variants: Sequence[Variant], figure: Callable[[Variant], float]) -> l
     return [variant for variant in variants if figure(variant) <= limit]
 
 
-def _figures(comparison: Comparison, chosen: Variant) -> str:
+def figures(comparison: Comparison, chosen: Variant) -> str:
+    """A variant's score, size and time beside float32's, in words."""
     drop = comparison.drop(chosen)
     off = f"{abs(drop):.4f} {'below' if drop > 0 else 'above'}" if abs(drop) >= 5e-5 else "as good as"
     text = (

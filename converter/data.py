@@ -159,10 +159,3 @@ def _checked_range(ends: tuple[float, float] | None) -> tuple[float, float] | No
     if ends is not None and not (np.isfinite(ends).all() and ends[0] < ends[1]):
         raise DataError(f"--pixel-range {ends[0]:g} {ends[1]:g}: the first must be the smaller")
     return ends
-
-
-def read_samples(path: Path, *, shape: tuple[int, ...], classes: int, pixel_range: tuple[float, float]) -> Samples:
-    """All samples of a source for a classifier of pictures; see `read_data`, which divides them too."""
-    wanted = Wanted(shape, np.dtype(np.float32), (classes,), pixel_range, None)
-    raw = read_source(str(path), wanted, data_dir=None, most=None, seed=0, progress=True)
-    return Samples(raw.x, raw.y)

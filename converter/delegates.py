@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,10 @@ class DelegateSupport:
     def complete(self) -> bool:
         """The delegate takes the whole model."""
         return not self.falls_back
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the report."""
+        return asdict(self)
 
     def summary(self) -> str:
         """One line: how many it takes, and what falls back for which reason."""

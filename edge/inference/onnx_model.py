@@ -96,17 +96,9 @@ class OnnxModel:
                 "made for this board's CUDA"
             )
         runtime = importlib.import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Waiting threads that spin would take a small board's other cores from the camera.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Else int8 sums saturate on x86 processors without VNNI, and answers go astray.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        options.log_severity_level = 3  # errors
         try:
             model = path.read_bytes()
-            self._session = self._open(runtime, model, provider, options, engines)
+            self._session = self._open(runtime, model, provider, threads, engines)
             (self._input,), (output,) = self._session.get_inputs(), self._session.get_outputs()
         except OSError as error:
             raise RuntimeError(f"{path}: cannot be read: {error.strerror}") from None
@@ -135,17 +127,36 @@ class OnnxModel:
             raise RuntimeError(f"ONNX Runtime: {' '.join(str(error).split())}") from error
         return output
 
-    def _open(self, runtime: Any, model: bytes, provider: str, options: Any, engines: Path | None) -> Any:
+    def _open(self, runtime: Any, model: bytes, provider: str, threads: int, engines: Path | None) -> Any:
         providers: list[Any] = {CPU: [CPU], CUDA: [CUDA, CPU], TENSORRT: [TENSORRT, CUDA, CPU]}[provider]
         if provider == TENSORRT:
             settings: dict[str, Any] = {"trt_fp16_enable": True, "trt_int8_enable": _is_quantised(model)}
             if engines is not None:
                 settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines)}
             providers[0] = (TENSORRT, settings)
-        session = runtime.InferenceSession(model, sess_options=options, providers=providers)
+        try:
+            options = _options(runtime, threads, exact=True)
+            session = runtime.InferenceSession(model, sess_options=options, providers=providers)
+        except Exception:  # see above
+            # The exact mode refuses weights that several nodes share, as those of unrolled layers.
+            options = _options(runtime, threads, exact=False)
+            session = runtime.InferenceSession(model, sess_options=options, providers=providers)
         # Otherwise a failing run would be tried again with other providers, with no sign of it.
         session.disable_fallback()
         return session
+
+
+def _options(runtime: Any, threads: int, *, exact: bool) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Waiting threads that spin would take a small board's other cores from the camera.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if exact:
+        # Else int8 sums saturate on x86 processors without VNNI, and answers go astray.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    options.log_severity_level = 4  # what cannot be loaded is told by the exception
+    return options
 
 
 def _is_quantised(model: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -15,13 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from converter import bridge, command, cost, environment, export, keras_files, package, qat, verify
-from converter.data import Samples, read_samples
-from edge import cli
+from converter import bridge, environment, export, keras_files, package, qat, verify
 from edge.errors import AffectEdgeError, DataError, ModelError
-from edge.features.face import pixel_table
 from edge.inference.interpreter import load_interpreter
-from edge.inference.manifest import read_manifest, verify_model
+from edge.inference.manifest import verify_model
 from tests.converter.conftest import CLASSES, LABELS, SIDE, Trained
 
 if importlib.util.find_spec("tensorflow_model_optimization") is None:
@@ -229,128 +225,6 @@ def test_package_is_whole_or_nothing(files: dict[str, Path], tmp_path: Path) -> 
     model.write_bytes(content[:-1])
     with pytest.raises(ModelError, match="truncated"):
         verify_model(model)
-
-
-def save(folder: Path, **arrays: Any) -> Path:
-    np.savez(folder / "data.npz", **arrays)
-    return folder / "data.npz"
-
-
-def test_command_calibrates(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = save(tmp_path, x=trained.pixels[:300, ..., 0])
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(LABELS) + "\n")
-    out = tmp_path / "out"
-    line = ["convert", str(trained.path), "--data", str(data), "--out", str(out), "--labels", str(labels)]
-    assert cli.main([*line, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    manifest = verify_model(out / "small.tflite", task="expression")
-    assert manifest.labels == LABELS
-    assert manifest.parameters == report["parameters"] == cost.parameters(trained.legacy)
-    assert manifest.multiply_adds == cost.multiply_adds(trained.legacy)
-    assert manifest.quantization["calibration_samples"] == 300
-    assert manifest.quantization["agreement"] == report["agreement"]
-    assert report["agreement"]["top1"] >= 0.97
-    assert report["floating"] == []
-    assert pixel_table(manifest.image_input).tolist() == list(range(-128, 128))
-    assert sorted(path.name for path in out.iterdir()) == ["small.json", "small.tflite"]
-
-
-def test_command_fine_tunes(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = save(tmp_path, x=trained.pixels[:400], y=trained.classes[:400])
-    line = ["convert", str(trained.path), "--data", str(data), "--out", str(tmp_path / "out")]
-    line += ["--labels", ",".join(LABELS), "--method", "qat", "--epochs", "1", "--learning-rate", "1e-4"]
-    assert cli.main(line) == 0
-    table = capsys.readouterr().out
-    assert "milliseconds, median" in table
-    assert "in float                none" in table
-    quantization = read_manifest(tmp_path / "out" / "small.json").quantization
-    assert quantization["method"] == "qat"
-    assert quantization["training_samples"] == 360
-    assert quantization["agreement"]["top1"] > 0.9
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["small.json", "small.tflite"]
-
-
-def test_without_labels_the_float_model_teaches(trained: Trained) -> None:
-    x, classes = held_out(trained)
-    taught = command._targets(trained.legacy, Samples(x, None), CLASSES)
-    np.testing.assert_allclose(taught.sum(axis=1), 1, atol=1e-5)
-    assert (taught.argmax(axis=1) == classes).mean() == pytest.approx(trained.accuracy)
-    np.testing.assert_array_equal(
-        command._targets(trained.legacy, Samples(x, classes), CLASSES), np.eye(CLASSES)[classes]
-    )
-
-
-GOOD = np.zeros((4, SIDE, SIDE, 1), np.uint8)
-REAL = np.zeros((4, SIDE, SIDE, 1), np.float32)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "says"),
-    [
-        ({"images": GOOD}, "no array 'x'.*images"),
-        ({"x": GOOD[:, :8]}, r"x has shape \(4, 8, 16, 1\)"),
-        ({"x": GOOD[:0]}, "no samples"),
-        ({"x": GOOD.astype(np.int64)}, "dtype int64"),
-        ({"x": REAL + np.nan}, "NaN"),
-        ({"x": REAL + 2}, "--pixel-range"),
-        ({"x": GOOD, "y": np.zeros(3, int)}, "y has shape"),
-        ({"x": GOOD, "y": np.full(4, CLASSES)}, "y goes from 4"),
-        ({"x": GOOD, "y": np.ones((4, CLASSES), np.float32)}, "add up to 1"),
-    ],
-)
-def test_wrong_arrays_are_named(arrays: dict[str, npt.NDArray[Any]], says: str, tmp_path: Path) -> None:
-    path = save(tmp_path, **arrays)
-    with pytest.raises(DataError, match=says) as caught:
-        read_samples(path, shape=(SIDE, SIDE, 1), classes=CLASSES, pixel_range=(0, 1))
-    assert str(path) in str(caught.value)
-
-
-def test_wrong_files_are_named(tmp_path: Path) -> None:
-    path = save(tmp_path, x=GOOD)
-    path.write_bytes(path.read_bytes()[:100])
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "face.png").write_text("no picture")
-    for wrong, says in (
-        (path, "truncated"),
-        (tmp_path / "none", "no such file"),
-        (tmp_path / "empty", "no pictures"),
-        (tmp_path / "bad", r"face\.png: not a picture"),
-    ):
-        with pytest.raises(DataError, match=says):
-            read_samples(wrong, shape=(SIDE, SIDE, 1), classes=CLASSES, pixel_range=(0, 1))
-
-
-def test_pictures_are_read(tmp_path: Path) -> None:
-    import cv2
-
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((SIDE * 3, SIDE * 3, 3), 255, np.uint8))
-    cv2.imwrite(str(tmp_path / "b.jpg"), np.zeros((SIDE // 2, SIDE // 2), np.uint8))
-    x = read_samples(tmp_path, shape=(SIDE, SIDE, 1), classes=CLASSES, pixel_range=(-1, 1)).x
-    assert x.shape == (2, SIDE, SIDE, 1)
-    assert x[0].min() == 1
-    assert x[1].max() == -1
-
-
-def test_command_tells_errors_in_one_line(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data, out = save(tmp_path, x=GOOD), str(tmp_path / "out")
-    color = tmp_path / "color.keras"
-    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(4)]).save(color)
-    for model, labels, more, says in (
-        (tmp_path / "none.keras", "a,b,c,d", [], "no such model file"),
-        (trained.path, "a,b", [], "2 labels (a, b) for 4 outputs"),
-        (trained.path, "a,a", [], "at least two different labels"),
-        (trained.path, "a,b,c,d", ["--method", "qat"], "too few"),
-        (trained.path, "a,b,c,d", ["--pixel-range", "1", "0"], "--pixel-range"),
-        (color, "a,b,c,d", [], "x has shape"),
-    ):
-        line = ["convert", str(model), "--data", str(data), "--out", out, "--labels", labels, *more]
-        assert cli.main(line) == 1, says
-        told = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
-        assert len(told) == 1
-        assert says in told[0]
-    assert not Path(out).exists()
 
 
 def test_tensorflow_with_keras_3_is_told() -> None:
