@@ -193,6 +193,9 @@ def _refusal(layer: Any, model: Any, trained: Collection[str]) -> str | None:
         follows = before is not None and type(before).__name__ in _FUSED and before.name in trained
         if not (follows and alone and linear):
             return "batch normalisation that does not stand alone behind a trained convolution"
+    if "AveragePooling" in type(layer).__name__ and all(side == 1 for side in entry[0].shape[1:-1]):
+        # The layer before would then have two ranges, its own and this one's, and stay in float for that.
+        return "it takes the mean of single numbers, which TFLite leaves out"
     activations = (tf_keras.layers.ReLU, tf_keras.layers.LeakyReLU, tf_keras.layers.Activation)
     if isinstance(layer, activations) and before is not None:
         # On its own it has nothing to train, and TFLite fuses it: x * relu6(x + 3) / 6 is one HARD_SWISH.

@@ -187,6 +187,16 @@ def test_fake_quantisation_takes_what_the_plan_says() -> None:
     assert difference < 0.05 * np.abs(model(x, training=False)).max()
 
 
+def test_a_mean_of_single_numbers_is_left() -> None:
+    """As squeeze and excitation have it in networks for small pictures, on what stays in float while training."""
+    entry = tf_keras.Input((SIDE, SIDE, 1), name="picture")
+    x = layers.Multiply(name="product")([layers.Conv2D(2, SIDE, name="first")(entry)] * 2)
+    x = layers.Add(name="sum")([layers.GlobalAveragePooling2D(keepdims=True, name="mean")(x), x])
+    plan = mixed.plan(tf_keras.Model(entry, x, name="excited"))
+    assert plan.trained == ("first", "sum")
+    assert dict(plan.calibrated)["mean"].startswith("it takes the mean of single numbers")
+
+
 def test_numbers_of_a_table_are_left_alone() -> None:
     entry = tf_keras.Input((6,), dtype="int32", name="pieces")
     x = layers.Embedding(20, 4, name="table")(layers.Reshape((6,), name="turned")(entry))
