@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,8 @@ from converter.layer_costs import LayerCost
 from converter.layer_errors import LayerError
 from converter.methods import Method, Options
 from converter.subject import Subject
-from edge.errors import AffectEdgeError, ModelError
+from converter.writing import write_whole
+from edge.errors import AffectEdgeError
 
 ROUNDED: tuple[Method, ...] = ("int8", "qat", "int16x8")
 """Methods whose activations are whole numbers, so that each layer has an error of its own."""
@@ -223,17 +223,3 @@ def write_json(report: Report, path: Path) -> None:
         The folder cannot be written.
     """
     write_whole(path, json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all; raises `ModelError` where it cannot be written."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error.strerror}; free space or name another folder") from None
-    finally:
-        with contextlib.suppress(OSError):  # such as where the folder is a file
-            partial.unlink()

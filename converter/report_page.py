@@ -11,8 +11,9 @@ import numpy as np
 from converter.auto import Variant
 from converter.layer_errors import LayerError
 from converter.methods import METHODS, Method
-from converter.report import Report, in_float, thread_counts, worst_layers, write_whole
+from converter.report import Report, in_float, thread_counts, worst_layers
 from converter.report_plots import Bar, Point, bars, columns, histogram, scatter
+from converter.writing import write_whole
 
 HISTOGRAMS = 12
 """Layers whose activations are drawn: those that lose most."""

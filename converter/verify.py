@@ -5,8 +5,6 @@ Everything is read back from the file through the device's own interpreter.
 
 from __future__ import annotations
 
-import statistics
-import time
 import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -298,17 +296,3 @@ def agreement(reference: FloatArray, found: FloatArray) -> Agreement:
         mean_difference=float(difference.mean()),
         sqnr_db=float(10 * np.log10(max(float((reference.astype(np.float64) ** 2).mean()), 1e-20) / noise)),
     )
-
-
-def milliseconds(paths: dict[str, Path], *, rounds: int = 100, threads: int = 1) -> dict[str, float]:
-    """Median time of one inference of each file, taken in turns so that the machine's moods meet all alike."""
-    loaded = {name: load_interpreter(path, threads=threads) for name, path in paths.items()}
-    inputs = {name: np.zeros(each.input.shape, each.input.dtype) for name, each in loaded.items()}
-    times: dict[str, list[float]] = {name: [] for name in loaded}
-    for turn in range(rounds + 5):
-        for name, interpreter in loaded.items():
-            begin = time.perf_counter()
-            interpreter.run(inputs[name])
-            if turn >= 5:  # the first ones warm the caches
-                times[name].append(time.perf_counter() - begin)
-    return {name: 1000 * statistics.median(taken) for name, taken in times.items()}

@@ -17,8 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from converter import verify
-from converter.outputs import c_array, onnx, onnx_check, snippets, writing
+from converter import verify, writing
+from converter.outputs import c_array, onnx, onnx_check, snippets
 from edge.errors import ModelError
 from edge.inference.manifest import Manifest, manifest_path, read_manifest
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.outputs.writing import write_whole
 from converter.tflite_file import Graph, Operator, Tensor, read
+from converter.writing import write_whole
 from edge.inference.interpreter import TensorInfo, load_interpreter
 
 _ALIGNMENT = 16

@@ -17,7 +17,7 @@ import numpy as np
 
 from converter.outputs import snippet_templates as templates
 from converter.outputs.c_array import identifier
-from converter.outputs.writing import write_whole
+from converter.writing import write_whole
 from edge.errors import ModelError
 from edge.inference.interpreter import TensorInfo, load_interpreter
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter import outputs
-from converter.outputs import c_array, onnx, onnx_check, snippet_templates, writing
+from converter import outputs, writing
+from converter.outputs import c_array, onnx, onnx_check, snippet_templates
 from edge.errors import ModelError
 from edge.inference.catalog import find_model
 from edge.inference.interpreter import load_interpreter
