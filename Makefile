@@ -3,6 +3,8 @@
 PYTHON ?= python3
 DATA ?= ../shared/data/fer2013
 ARGS ?=
+# Test processes at once; a file stays in one of them.
+JOBS ?= 2
 
 RUNTIME := .venv
 DEV := .venv-dev
@@ -23,7 +25,7 @@ test: $(DEV)/.installed ## install everything into .venv-dev, check style and ty
 	@$(DEV)/bin/ruff check .
 	@$(DEV)/bin/ruff format --check .
 	@$(DEV)/bin/mypy
-	@$(DEV)/bin/python -m pytest $(ARGS)
+	@$(DEV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: ## the runtime's tests under each of Python 3.10 to 3.13 that is found

@@ -18,7 +18,7 @@ from converter.bench import Bench, Effort
 from converter.data import Data, read_data
 from converter.delegates import DelegateSupport
 from converter.load import load
-from converter.methods import METHODS, Method, Options
+from converter.methods import METHODS, Method, Options, calibration_of
 from converter.outputs import Format, Written, write_outputs
 from converter.package import write_package
 from converter.report import Report
@@ -169,7 +169,7 @@ def _costs(subject: Subject, data: Data, request: Request) -> Sequence[layer_cos
         return ()
     return layer_costs.costliest(
         subject,
-        data.calibration.x[: request.options.calibration_samples],
+        calibration_of(data, request.options),
         data.validation.x,
         request.costliest,
         input_range=request.options.input_range or data.input_range,

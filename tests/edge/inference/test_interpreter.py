@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,6 @@ USABLE = [info.name for info in available_runtimes() if info.version and not inf
 
 def pictures(count: int) -> npt.NDArray[np.int8]:
     return np.random.default_rng(7).integers(-128, 128, (count, 1, 48, 48, 1)).astype(np.int8)
-
-
-def best_seconds(function: Callable[[], object], *, calls: int = 200, rounds: int = 30) -> float:
-    """Of one call, in the least disturbed round."""
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(calls):
-            function()
-        best = min(best, (time.perf_counter() - start) / calls)
-    return best
 
 
 @pytest.mark.parametrize("runtime", USABLE)
@@ -80,13 +68,6 @@ def test_refuses_another_input(x: npt.NDArray[np.generic], told: str) -> None:
     with pytest.raises(ValueError) as raised:
         load_interpreter(SMALL_MODEL).run(x)
     assert told in str(raised.value)
-
-
-def test_adds_microseconds_to_the_bare_interpreter() -> None:
-    interpreter = load_interpreter(SMALL_MODEL)
-    (picture,) = pictures(1)
-    bare = best_seconds(interpreter._backend.invoke)
-    assert best_seconds(lambda: interpreter.run(picture)) - bare < 10e-6
 
 
 def test_dequantises_as_the_file_says() -> None:
