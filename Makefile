@@ -83,6 +83,15 @@ bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by
 	$(DEV)/bin/python -m benchmarks.text_cost $(if $(TEXT),--data $(TEXT)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
 
+TEST_SETS = $(if $(wildcard $(DATA)),--faces $(DATA)) $(if $(SPEECH),--speech $(SPEECH)) $(if $(TEXT),--text $(TEXT)) \
+	$(if $(FACES),--photographs $(FACES))
+
+.PHONY: bench-converter
+bench-converter: $(DEV)/.installed ## every method on our models and public ones, every interpreter, emulated Arm processors: an hour
+	$(DEV)/bin/python -m benchmarks.convert_matrix --write
+	$(DEV)/bin/python -m benchmarks.interpreters $(TEST_SETS)
+	$(DEV)/bin/python -m benchmarks.aarch64 $(TEST_SETS)
+
 .PHONY: soak
 soak: $(DEV)/.installed ## 10,000 frames, an hour of sound, 100,000 sentences: memory and cost do not grow, no drift
 	$(DEV)/bin/python -m benchmarks.soak $(ARGS)
