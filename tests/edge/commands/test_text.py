@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -438,12 +439,13 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it(tmp_path: Path) -> None:
-    child = start(cwd=tmp_path, stdin=subprocess.PIPE)
+    # Tests that run in the background of a shell inherit that Ctrl-C means nothing to them.
+    child = start(cwd=tmp_path, stdin=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert child.stdin is not None and child.stdout is not None
     child.stdin.write(b"happy\n")
     child.stdin.flush()
     assert child.stdout.readline().startswith(b"line 1: happy")
-    child.send_signal(2)
+    child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130
     assert b"Traceback" not in errors
