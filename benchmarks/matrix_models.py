@@ -37,6 +37,9 @@ _PUBLIC_RANGES = {
 PUBLIC = tuple(_PUBLIC_RANGES)
 """Of keras.applications, with 1000 classes."""
 
+_PUBLIC_SIDE = 224
+"""Pixels, what all five are made for."""
+
 _SPEECH_RANGE = (-4.0, 4.0)
 
 
@@ -108,7 +111,8 @@ def patterns(shape: tuple[int, ...], count: int, *, ends: tuple[float, float], s
 def _public(name: str, size: int | None) -> Any:
     import keras
 
-    shape = (size, size, 3) if size else None
+    # Said for all: left out, MobileNetV3 leaves its sides open.
+    shape = (size or _PUBLIC_SIDE, size or _PUBLIC_SIDE, 3)
     return getattr(keras.applications, name)(weights=None, input_shape=shape, classifier_activation=None)
 
 

@@ -57,6 +57,14 @@ def test_the_rows_are_ours_and_the_public_ones() -> None:
     assert not any(entry.trained for entry in entries())
 
 
+def test_public_networks_have_the_sides_that_are_asked_for() -> None:
+    environment.prepare()
+    small = {entry.name: entry for entry in entries(size=64)}["MobileNetV3Small"].build()
+    assert tuple(small.input.shape[1:]) == (64, 64, 3) and tuple(small.output.shape[1:]) == (1000,)
+    usual = {entry.name: entry for entry in entries()}["MobileNetV3Small"].build()
+    assert tuple(usual.input.shape[1:]) == (224, 224, 3)
+
+
 def test_our_networks_are_those_of_the_recipes() -> None:
     environment.prepare()
     from edge.errors import AffectEdgeError
