@@ -7,6 +7,7 @@ not at hand where models are converted: for them the published lists speak (`del
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -17,6 +18,9 @@ from converter import delegate_lists
 from converter.delegate_lists import Rule
 from converter.tflite_file import Graph, Operator, read
 from edge.errors import MissingDependencyError, ModelError
+
+_TOLD = 3
+"""Kinds of operators that a summary names."""
 
 DelegateName = Literal["xnnpack", "gpu", "edge-tpu"]
 
@@ -43,15 +47,14 @@ class DelegateSupport:
         return asdict(self)
 
     def summary(self) -> str:
-        """One line: how many it takes, and what falls back for which reason."""
+        """One line: how many it takes, and what falls back for which reason; `falls_back` has all of them."""
         line = f"{self.delegate}: {self.operators - len(self.falls_back)} of {self.operators} operators"
         if self.complete:
             return line
-        counts: dict[tuple[str, str], int] = {}
-        for entry in self.falls_back:
-            counts[entry] = counts.get(entry, 0) + 1
-        told = "; ".join(f"{count} {name} ({reason})" for (name, reason), count in counts.items())
-        return f"{line}; on the CPU: {told}"
+        counts = Counter(self.falls_back)
+        told = [f"{count} {name} ({reason})" for (name, reason), count in list(counts.items())[:_TOLD]]
+        more = sum(list(counts.values())[_TOLD:])
+        return f"{line}; on the CPU: {'; '.join(told)}" + (f"; {more} more" if more else "")
 
 
 def check(path: Path) -> list[DelegateSupport]:

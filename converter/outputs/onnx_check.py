@@ -94,6 +94,7 @@ def _session(path: Path) -> Any:
         import onnxruntime
     except ModuleNotFoundError:
         raise MissingDependencyError("onnxruntime", "onnx", "checking an ONNX file") from None
+    onnxruntime.set_default_logger_severity(3)  # its warnings are about the form of the file, which is tf2onnx's
     exact, plain = onnxruntime.SessionOptions(), onnxruntime.SessionOptions()
     exact.add_session_config_entry("session.x64quantprecision", "1")
     plain.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

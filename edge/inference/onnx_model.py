@@ -96,6 +96,7 @@ class OnnxModel:
                 "made for this board's CUDA"
             )
         runtime = importlib.import_module("onnxruntime")
+        runtime.set_default_logger_severity(3)  # errors
         try:
             model = path.read_bytes()
             self._session = self._open(runtime, model, provider, threads, engines)

@@ -36,6 +36,9 @@ class Runtime(SimpleNamespace):
     def get_available_providers(self) -> list[str]:
         return [TENSORRT, CUDA, CPU]
 
+    def set_default_logger_severity(self, _: int) -> None:
+        pass
+
     def SessionOptions(self) -> Any:  # noqa: N802
         return SimpleNamespace(add_session_config_entry=lambda *_: None)
 
