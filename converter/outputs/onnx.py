@@ -138,7 +138,7 @@ def _convert(model: Path) -> Any:
 
 
 def _tidy(proto: Any) -> None:
-    """Give each node constants of its own, and keep only the opset that is used.
+    """Order the nodes, give each constants of its own, and keep only the opset that is used.
 
     tf2onnx lets nodes share a scale or a zero point. ONNX Runtime's exact mode for x86 processors without VNNI
     ('session.x64quantprecision') then stops with "Attempt to replace the existing tensor".
@@ -146,6 +146,7 @@ def _tidy(proto: Any) -> None:
     from onnx import numpy_helper
 
     graph = proto.graph
+    _sort(graph)
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     del graph.initializer[:]
     for node in graph.node:
@@ -156,6 +157,26 @@ def _tidy(proto: Any) -> None:
     kept = [each for each in proto.opset_import if each.domain in ("", "ai.onnx")]
     del proto.opset_import[:]
     proto.opset_import.extend(kept)
+
+
+def _sort(graph: Any) -> None:
+    """Put the nodes in the order in which the output needs them, each node's first input first.
+
+    tf2onnx's own order follows its names, whose numbers run on through the process.
+    """
+    maker = {name: place for place, node in enumerate(graph.node) for name in node.output}
+    order: dict[int, None] = {}
+    waiting = [maker[each.name] for each in reversed(graph.output)]
+    while waiting:
+        place = waiting[-1]
+        needed = [maker[name] for name in graph.node[place].input if name in maker and maker[name] not in order]
+        if needed:
+            waiting.extend(reversed(needed))
+        else:
+            order[waiting.pop()] = None
+    nodes = [graph.node[place] for place in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _name(proto: Any) -> None:
