@@ -1,0 +1,1 @@
+"""What runs for months: supervision of the loops, pause and quiet hours, an indicator, heat, and systemd."""
