@@ -265,6 +265,11 @@ def _converter(subject: Subject) -> Any:
     import tensorflow as tf
 
     owner = subject.keep[0] if subject.keep else None
+    if subject.model is not None:
+        # TensorFlow saves the owner with all that hangs on it: for a model, functions of each layer, which takes five
+        # times as long as the conversion.
+        owner = tf.Module()
+        owner.held = list(subject.function.variables)
     return tf.lite.TFLiteConverter.from_concrete_functions([subject.function], owner)
 
 
