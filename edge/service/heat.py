@@ -73,6 +73,11 @@ class Heat:
         self._cool_since: float | None = None
         self._next_look = self._next_bits = float("-inf")
 
+    @property
+    def slowest(self) -> int:
+        """Of how many frames one is looked at when it is hottest."""
+        return self._paces[-1]
+
     def step(self, now: float) -> Pace:
         """The pace from now on; cheap, and to be called often.
 
