@@ -14,13 +14,15 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from edge.errors import JournalError
-from edge.journal_file import Row, StreamKey, connect, default_journal_path, encode, explain, pragma
+from edge.journal_bounds import Bounds, transaction
+from edge.journal_clock import SessionClock
+from edge.journal_file import connect, default_journal_path, explain
+from edge.journal_rows import EventRow, Row, StreamKey, encode, encode_event
+from edge.journal_schema import pragma
 from edge.observation import Observation
 
 __all__ = ["Journal", "default_journal_path"]
@@ -33,27 +35,22 @@ BATCH_LIMIT = 500
 PENDING_LIMIT = 10_000
 """Observations kept in memory while the disk refuses them (some 5 MB); beyond it the oldest are dropped."""
 
-WAL_LIMIT = 4 * 1024 * 1024
-"""Bytes that the -wal file may take before it is written back; at most an eighth of the journal's size."""
+EVENTS_LIMIT = 1000
+"""Events kept in memory while the disk refuses them; beyond it the oldest are dropped."""
 
-_AGE_CHECK_SECONDS = 600.0
-_AGED_AT_ONCE = 20_000
-_CLOCK_STEP_SECONDS = 1.0
 _FLUSH_TIMEOUT = 1.0
-_FUTURE_SECONDS = 86_400.0
 
 _INSERT = (
     "INSERT INTO observation (stream, wall_time, monotonic_time, label, confidence, track, x, y, width, height,"
     " changed, probabilities) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-# A record's time for ageing. A Pi without a clock boots in the past, so no record counts as older than its session's
-# beginning, which is put right when the clock is.
-_AGED_TIME = "MAX(o.wall_time, s.opened_wall)"
+_INSERT_EVENT = (
+    "INSERT INTO event (session, boot_id, wall_time, monotonic_time, kind, detail) VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 class Journal:
-    """A sink for observations: a `with` block around the loop that makes them.
+    """A sink for observations and for what the program did: a `with` block around the loop that makes them.
 
     Safe to call from several threads. Other processes may read the file meanwhile, and erase from it.
 
@@ -68,7 +65,8 @@ class Journal:
         by at most one batch (about 0.1 MB). The oldest records make room for new ones. A program other than
         affect-edge that keeps a read transaction open holds the -wal file back from shrinking.
     max_age_days
-        Days after which records are deleted, by the system's clock; checked every ten minutes.
+        Days after which records are deleted, checked every ten minutes by the system's clock, where that is confirmed
+        (see `edge.journal_clock`).
 
     Raises
     ------
@@ -87,25 +85,24 @@ class Journal:
         self.written = 0
         """Observations committed by this object."""
         self.dropped = 0
-        """Observations lost because the disk refused them for too long."""
+        """Observations and events lost because the disk refused them for too long."""
         self.last_error: str | None = None
         """Why the last commit failed, or None when it went well."""
         self._batch_seconds = batch_seconds
-        self._max_bytes = int(max_size_mb * 1_000_000)
-        self._wal_limit = min(WAL_LIMIT, self._max_bytes // 8)
-        self._max_age = max_age_days * 86_400
+        self._clock = SessionClock()
+        self._bounds = Bounds(
+            path, max_bytes=int(max_size_mb * 1_000_000), max_age=max_age_days * 86_400, clock=self._clock
+        )
+        self._told_wall = self._clock.opened_wall  # what the file knows of it
         self._session = secrets.token_hex(6)
         self._boot_id = _boot_id()
-        self._opened_monotonic = time.monotonic()
-        self._opened_wall = time.time()
         self._lock = threading.RLock()
         self._pending: deque[tuple[StreamKey, Row]] = deque(maxlen=PENDING_LIMIT)
+        self._events: deque[EventRow] = deque(maxlen=EVENTS_LIMIT)
         self._batch_began = 0.0
-        self._next_age_check = 0.0
         self._streams: dict[StreamKey, int] = {}
         self._data_version = -1
         self._inode = (0, 0)
-        self._cap_pages = 0
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._open()
@@ -124,18 +121,54 @@ class Journal:
         with self._lock:
             if self._closed:
                 raise JournalError(f"{self.path}: the journal was closed")
-            if not self._pending:
+            if not self._pending and not self._events:
                 self._batch_began = time.monotonic()
             if len(self._pending) == self._pending.maxlen:
                 self.dropped += 1  # appending to a full deque drops its oldest
             self._pending.append(encoded)
             self.flush_if_due()
 
+    def event(self, kind: str, detail: str = "") -> None:
+        """Take down what the program did, and commit it at once with what else is waiting: events are rare.
+
+        Never fails for the disk's sake: while the disk refuses, events are kept for the next attempt as observations
+        are. Its time is that of the call.
+
+        Parameters
+        ----------
+        kind
+            One word in lower case: start, stop, pause, resume, restart, backoff, slower, faster, reload, fault. The
+            journal itself writes `clock` when the system's clock was set.
+        detail
+            One line for the user; cut after 500 characters.
+
+        Raises
+        ------
+        JournalError
+            The journal was closed.
+        ValueError
+            The kind is no such word.
+        """
+        row = encode_event(time.monotonic(), kind, detail)
+        with self._lock:
+            if self._closed:
+                raise JournalError(f"{self.path}: the journal was closed")
+            if not self._pending and not self._events:
+                self._batch_began = time.monotonic()
+            if len(self._events) == self._events.maxlen:
+                self.dropped += 1
+            self._events.append(row)
+            if self.last_error is None:
+                self.flush()
+            else:
+                self.flush_if_due()
+
     def flush_if_due(self) -> None:
         """Commit when `batch_seconds` have passed; call it in a loop that may go long without an observation."""
         with self._lock:
             full = len(self._pending) >= BATCH_LIMIT and self.last_error is None
-            if full or (self._pending and time.monotonic() - self._batch_began >= self._batch_seconds):
+            waiting = bool(self._pending or self._events)
+            if full or (waiting and time.monotonic() - self._batch_began >= self._batch_seconds):
                 self.flush()
 
     def flush(self) -> None:
@@ -145,7 +178,7 @@ class Journal:
         next attempt, `batch_seconds` later.
         """
         with self._lock:
-            if not self._pending or self._closed:
+            if self._closed or not (self._pending or self._events):
                 return
             try:
                 self._write()
@@ -157,22 +190,24 @@ class Journal:
                 self._batch_began = time.monotonic()
                 return
             if self.last_error is not None:
-                _log.warning("%s: writing again; %d observations were dropped so far", self.path, self.dropped)
+                _log.warning("%s: writing again; %d records were dropped so far", self.path, self.dropped)
                 self.last_error = None
             self.written += len(self._pending)
             self._pending.clear()
+            self._events.clear()
 
     def close(self) -> None:
-        """Commit what was added and close the file; observations that the disk still refuses count as dropped."""
+        """Commit what was added and close the file; records that the disk still refuses count as dropped."""
         with self._lock:
             if self._closed:
                 return
             self.flush()
             self._closed = True
-            if self._pending:
-                self.dropped += len(self._pending)
-                _log.error("%s: closed with %d observations not written", self.path, len(self._pending))
+            if lost := len(self._pending) + len(self._events):
+                self.dropped += lost
+                _log.error("%s: closed with %d records not written", self.path, lost)
                 self._pending.clear()
+                self._events.clear()
             self._disconnect()
 
     def __enter__(self) -> Journal:
@@ -188,13 +223,9 @@ class Journal:
         try:
             connection.execute("BEGIN IMMEDIATE")  # tells now whether the file can be written
             connection.execute("ROLLBACK")
-            page_size = pragma(connection, "page_size")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA secure_delete = FAST")  # zeroes what it deletes where that costs no write
-            connection.execute(f"PRAGMA wal_autocheckpoint = {self._wal_limit // page_size}")
-            connection.execute(f"PRAGMA journal_size_limit = {self._wal_limit}")
-            self._cap_pages = (self._max_bytes - self._wal_limit) // page_size
-            self._shrink(connection)
+            self._bounds.set_up(connection)
             connection.execute(f"PRAGMA busy_timeout = {int(_FLUSH_TIMEOUT * 1000)}")
             status = self.path.stat()
         except (sqlite3.Error, OSError) as error:
@@ -227,22 +258,25 @@ class Journal:
             _log.warning("%s: the journal was removed or replaced; opening it anew", self.path)
             self._disconnect()
         connection = self._connection or self._open()
+        self._clock.follow()
         try:
-            with _transaction(connection):
+            with transaction(connection):
                 version = pragma(connection, "data_version")
                 if version != self._data_version:  # another process changed the file: an erasure may have taken streams
                     self._streams.clear()
                     self._data_version = version
                 self._follow_clock(connection)
-                if time.monotonic() >= self._next_age_check:
-                    self._delete_aged(connection)
-                self._make_room(connection, len(self._pending))
+                if self._bounds.apply(connection, len(self._pending) + len(self._events)):
+                    self._streams.clear()
                 connection.executemany(
                     _INSERT, ((self._stream_id(connection, key), *row) for key, row in self._pending)
                 )
+                for event in self._events:
+                    self._insert_event(connection, *event)
         except BaseException:
             self._streams.clear()  # those added in this transaction are gone
             raise
+        self._told_wall = self._clock.opened_wall
 
     def _stream_id(self, connection: sqlite3.Connection, key: StreamKey) -> int:
         if key not in self._streams:
@@ -252,95 +286,30 @@ class Journal:
             ).fetchone()
             if found is None:
                 cursor = connection.execute(
-                    "INSERT INTO stream (session, boot_id, opened_wall, opened_monotonic, modality, source, labels)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (self._session, self._boot_id, self._opened_wall, self._opened_monotonic, *key),
+                    "INSERT INTO stream (session, boot_id, opened_wall, opened_monotonic, clock_set, modality, source,"
+                    " labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (self._session, self._boot_id, *self._clock.opening, *key),
                 )
                 found = (cursor.lastrowid,)
             self._streams[key] = found[0]
         return self._streams[key]
 
+    def _insert_event(self, connection: sqlite3.Connection, monotonic: float, kind: str, detail: str) -> None:
+        wall = self._clock.wall_at(monotonic)
+        connection.execute(_INSERT_EVENT, (self._session, self._boot_id, wall, monotonic, kind, detail))
+
     def _follow_clock(self, connection: sqlite3.Connection) -> None:
-        """Put the session's beginning right when the system's clock was set."""
-        opened = time.time() - (time.monotonic() - self._opened_monotonic)
-        if abs(opened - self._opened_wall) > _CLOCK_STEP_SECONDS:
-            self._opened_wall = opened
-            connection.execute("UPDATE stream SET opened_wall = ? WHERE session = ?", (opened, self._session))
-
-    def _delete_aged(self, connection: sqlite3.Connection) -> None:
-        """Delete from the oldest on, in the order of recording, what is older than `max_age_days`.
-
-        It stops at the first record that is not. Records from the future, written while the clock was wrong, neither
-        stop it nor are deleted before an aged one that was recorded after them: a clock set back costs nothing.
-        """
-        now = time.time()
-        times = {"cutoff": now - self._max_age, "now": now + _FUTURE_SECONDS}
-        joined = "FROM observation AS o CROSS JOIN stream AS s ON s.id = o.stream"
-        (cut,) = connection.execute(
-            f"SELECT MAX(o.id) {joined} WHERE {_AGED_TIME} < :cutoff AND o.id < COALESCE((SELECT o.id {joined}"
-            f" WHERE {_AGED_TIME} BETWEEN :cutoff AND :now ORDER BY o.id LIMIT 1), 9223372036854775807)",
-            times,
-        ).fetchone()
-        self._next_age_check = time.monotonic() + _AGE_CHECK_SECONDS
-        if cut is not None:
-            first, _ = _extent(connection)
-            if cut - first >= _AGED_AT_ONCE:  # keeps the pause short; the rest goes with the next commits
-                cut = first + _AGED_AT_ONCE
-                self._next_age_check = 0.0
-            self._delete_through(connection, cut)
-
-    def _make_room(self, connection: sqlite3.Connection, rows: int) -> None:
-        """Delete the oldest records until `rows` more fit; SQLite reuses their pages, so the file does not grow."""
-        needed = rows // 16 + 8  # pages of 4096 bytes: a row takes 75 to 150 bytes, 8 are for the trees above them
-        while self._cap_pages - pragma(connection, "page_count") + pragma(connection, "freelist_count") < needed:
-            first, last = _extent(connection)
-            if last < first:
-                return
-            self._delete_through(connection, first + (last - first) // 64)
-
-    def _delete_through(self, connection: sqlite3.Connection, last: int) -> None:
-        connection.execute("DELETE FROM observation WHERE id <= ?", (last,))
-        # Streams follow their last record. Asking only for those begun before the oldest record's seldom needs a scan.
-        orphan = connection.execute(
-            "SELECT 1 FROM stream AS s WHERE NOT EXISTS (SELECT 1 FROM observation WHERE stream = s.id)"
-            " AND s.id < COALESCE((SELECT stream FROM observation ORDER BY id LIMIT 1), 9223372036854775807) LIMIT 1"
-        )
-        if orphan.fetchone():
-            connection.execute("DELETE FROM stream WHERE id NOT IN (SELECT stream FROM observation)")
-            self._streams.clear()
-
-    def _shrink(self, connection: sqlite3.Connection) -> None:
-        """Give space back after the size was set lower than the file is."""
-        if pragma(connection, "page_count") <= self._cap_pages:
+        """Put the session's times right when the system's clock was set; those of its observations stay as told."""
+        step = self._clock.opened_wall - self._told_wall
+        if not step:
             return
-        with _transaction(connection):
-            self._make_room(connection, 0)
-        try:
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
-            _log.warning("%s: larger than max_size_mb and cannot be shrunk now: %s", self.path, error)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite rolls back by itself after some errors
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _extent(connection: sqlite3.Connection) -> tuple[int, int]:
-    """First and last id, or (1, 0) when there is none."""
-    # Two selects: with both aggregates in one SQLite scans the whole table.
-    first, last = connection.execute(
-        "SELECT (SELECT MIN(id) FROM observation), (SELECT MAX(id) FROM observation)"
-    ).fetchone()
-    return (1, 0) if first is None else (first, last)
+        connection.execute(
+            "UPDATE stream SET opened_wall = ?, clock_set = 1 WHERE session = ?",
+            (self._clock.opened_wall, self._session),
+        )
+        connection.execute("UPDATE event SET wall_time = wall_time + ? WHERE session = ?", (step, self._session))
+        detail = f"the system's clock was set {'forward' if step > 0 else 'back'} by {abs(step):.1f} s"
+        self._insert_event(connection, time.monotonic(), "clock", detail)
 
 
 def _boot_id() -> str:

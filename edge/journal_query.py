@@ -7,14 +7,16 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 from edge.errors import JournalError
-from edge.journal_file import connect, decode, explain
+from edge.journal_file import connect, explain
+from edge.journal_rows import decode
+from edge.journal_schema import pragma
 from edge.observation import Observation
 
 GAP_SECONDS = 2.0
@@ -43,6 +45,26 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """`Observation.as_dict` with session and boot id."""
         return {**self.observation.as_dict(), "session": self.session, "boot_id": self.boot_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What the program did, as it lies in the journal."""
+
+    id: int
+    """Order of recording."""
+    session: str
+    boot_id: str
+    wall_time: float
+    """Seconds since the Unix epoch, UTC, by the latest clock of its session."""
+    monotonic_time: float
+    """Seconds of `time.monotonic()` of that boot."""
+    kind: str
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that `--json` prints; times to a millisecond."""
+        return {**asdict(self), "wall_time": round(self.wall_time, 3), "monotonic_time": round(self.monotonic_time, 3)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +124,7 @@ class JournalReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, "read")
+        self._version = pragma(self._connection, "user_version")
 
     def __enter__(self) -> JournalReader:
         return self
@@ -156,6 +179,38 @@ class JournalReader:
                 yield from map(_record, rows)
                 position = rows[-1][0] if len(rows) == _PAGE else last
 
+    def events(
+        self,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        kind: str | None = None,
+        latest: int | None = None,
+    ) -> list[Event]:
+        """What the program did, in the order of recording.
+
+        Parameters
+        ----------
+        since, until
+            Wall time from which and before which, seconds since the Unix epoch.
+        kind
+            Only of this kind.
+        latest
+            Only this many of them, the last ones.
+        """
+        if self._version < 2:
+            return []
+        terms = {"since": "wall_time >= :since", "until": "wall_time < :until", "kind": "kind = :kind"}
+        values = {"since": since, "until": until, "kind": kind}
+        where = " AND ".join(term for name, term in terms.items() if values[name] is not None) or "TRUE"
+        with _explained(self.path):
+            rows = self._connection.execute(
+                f"SELECT id, session, boot_id, wall_time, monotonic_time, kind, detail FROM event WHERE {where}"
+                " ORDER BY id DESC LIMIT :latest",
+                {**values, "latest": -1 if latest is None else latest},
+            ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
+
     def summary(
         self, selection: Selection, *, per: Literal["hour", "day"] = "hour", gap: float = GAP_SECONDS
     ) -> list[Share]:
@@ -193,7 +248,7 @@ class JournalReader:
 
 
 def erase(path: Path, *, since: float | None = None, until: float | None = None) -> int:
-    """Erase observations for good; a running service may go on writing meanwhile.
+    """Erase observations, and the events of that time, for good; a running service may go on writing meanwhile.
 
     What is deleted is overwritten with zeros, the file is rebuilt without the freed space and the -wal file is emptied.
     Blocks that the file system or the card's wear levelling gave up on the way are beyond a program's reach. A running
@@ -209,7 +264,7 @@ def erase(path: Path, *, since: float | None = None, until: float | None = None)
     Returns
     -------
     int
-        How many were erased.
+        How many observations were erased.
 
     Raises
     ------
@@ -218,10 +273,14 @@ def erase(path: Path, *, since: float | None = None, until: float | None = None)
         erase again completes what was begun.
     """
     where, values = Selection(since=since, until=until).where()
+    ends = " AND ".join(
+        name for name, end in (("wall_time >= :since", since), ("wall_time < :until", until)) if end is not None
+    )
     with closing(connect(path, "write", timeout=10.0)) as connection, _explained(path):
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
         count = connection.execute(f"DELETE FROM observation AS o WHERE {where}", values).rowcount
+        connection.execute(f"DELETE FROM event WHERE {ends or 'TRUE'}", values)
         connection.execute("DELETE FROM stream WHERE id NOT IN (SELECT stream FROM observation)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")

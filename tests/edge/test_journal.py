@@ -278,7 +278,16 @@ class WriteSession(Protocol):
 
 
 @pytest.fixture
-def session(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WriteSession]:
+def synchronised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemd-timesyncd makes when it has set the clock."""
+    marker = tmp_path / "synchronized"
+    marker.touch()
+    monkeypatch.setattr("edge.journal_clock.SYNCHRONISED", marker)
+    return marker
+
+
+@pytest.fixture
+def session(path: Path, synchronised: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WriteSession]:
     """Writes observations as a session did that many days ago: the system's clock is set back meanwhile."""
     real = time.time
 
@@ -330,7 +339,7 @@ def test_a_clock_that_is_set_right_after_the_start_loses_nothing(path: Path, mon
 
 
 def test_very_many_aged_records_go_in_steps(path: Path, session: WriteSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.journal._AGED_AT_ONCE", 10)
+    monkeypatch.setattr("edge.journal_bounds._AGED_AT_ONCE", 10)
     session(40, *range(25))
     with Journal(path) as journal:
         left = []

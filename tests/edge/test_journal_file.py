@@ -13,8 +13,8 @@ import pytest
 
 from edge.errors import JournalError
 from edge.journal import PENDING_LIMIT, Journal
-from edge.journal_file import SCHEMA_VERSION
 from edge.journal_query import JournalReader
+from edge.journal_schema import SCHEMA_VERSION
 from tests.edge.journal_helpers import fill, integrity, numbers, observation, read, run_child
 
 
