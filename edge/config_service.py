@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -19,6 +20,12 @@ def _check_line(text: str) -> str:
 def _check_hours(entries: list[str]) -> list[str]:
     QuietHours(entries)
     return entries
+
+
+def _check_absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("write the whole path, from / on: who asks for a pause may be in another folder")
+    return path
 
 
 GpioLine = Annotated[str, Field(min_length=1), AfterValidator(_check_line)]
@@ -49,7 +56,7 @@ class ServiceConfig(Section):
 class PauseConfig(Section):
     """What makes the service close camera, microphone and text, beside `affect-edge pause` and SIGUSR1."""
 
-    file: UserPath | None = Field(
+    file: Annotated[UserPath, AfterValidator(_check_absolute)] | None = Field(
         default=None,
         description="While this file is there, nothing is sensed; its first line may be the end (2026-11-01T18:00, or "
         "seconds since 1970). `affect-edge pause` writes it. Left out: 'pause' in the service's runtime folder.",
