@@ -28,6 +28,7 @@ from edge.config_sections import (
     SpeechConfig,
     TextConfig,
 )
+from edge.config_service import HeatConfig, IndicatorConfig, PauseConfig, ServiceConfig
 from edge.errors import ConfigError
 from edge.toml_text import as_toml, error_line, key_lines, line_of, parse
 
@@ -46,6 +47,10 @@ class Config(Section):
     text: TextConfig = TextConfig()
     smoothing: SmoothingConfig = SmoothingConfig()
     journal: JournalConfig = JournalConfig()
+    service: ServiceConfig = ServiceConfig()
+    pause: PauseConfig = PauseConfig()
+    indicator: IndicatorConfig = IndicatorConfig()
+    heat: HeatConfig = HeatConfig()
     logging: LoggingConfig = LoggingConfig()
 
     _file: Path | None = PrivateAttr(default=None)
@@ -174,6 +179,8 @@ def _allowed(field: dict[str, Any]) -> str:
         return "one of " + ", ".join(f"'{value}'" for value in field["enum"])
     if field["type"] == "boolean":
         return "true or false"
+    if field["type"] == "array":
+        return f"a list of text in quotes{', not empty' if field.get('minItems') else ''}"
     if field["type"] == "string":
         return "a path, as text in quotes" if field.get("format") == "path" else "text in quotes, not empty"
     kind = "a whole number" if field["type"] == "integer" else "a number"
@@ -191,6 +198,8 @@ def _message(path: tuple[str, ...], details: Any) -> str:
         return f"unknown {'key' if len(path) > 1 else 'section'}; {_nearest(path, siblings, known)}"
     given = as_toml(details["input"])
     given = given if len(given) <= 60 else given[:57] + "..."
+    if details["type"] == "value_error":  # of a check of our own, which says what is wrong
+        return f"{given} is not allowed: {details['ctx']['error']}" if len(path) > 1 else str(details["ctx"]["error"])
     for setting in known:
         if (setting.section, setting.key) == path:
             return f"{given} is not allowed; it takes {setting.allowed}"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge.observation import Frame
 from edge.pipeline.capture import Capture
 from edge.pipeline.faces import FacePipeline
 from edge.pipeline.sinks import Sink
@@ -20,6 +21,8 @@ class LoopFigures:
     """Frames that were looked at."""
     dropped: int = 0
     """Frames that came while another was looked at."""
+    skipped: int = 0
+    """Frames that were not looked at because `CameraLoop.every` said so."""
     faces: int = 0
     """Observations that were made."""
     seconds: float = 0.0
@@ -43,7 +46,7 @@ class CameraLoop:
     sinks
         Each is given every observation.
     after_frame
-        Called after each frame, with or without a face: for what has to happen in time.
+        Called after each frame, with or without a face, looked at or not: for what has to happen in time.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class CameraLoop:
         after_frame: Callable[[], None] | None = None,
     ) -> None:
         self.figures = LoopFigures()
+        self.every = 1
+        """One of how many frames is looked at, to spare a hot board; may be set from any thread while the loop runs."""
         self._capture = Capture(source)
         self._pipeline = pipeline
         self._sinks = sinks
@@ -69,13 +74,15 @@ class CameraLoop:
             A live source stopped delivering.
         """
         began = time.monotonic()
+        since = self.every
         with self._capture as frames:
             for frame in frames:
-                for observation in self._pipeline(frame):
-                    self.figures.faces += 1
-                    for sink in self._sinks:
-                        sink(observation)
-                self.figures.frames += 1
+                since += 1
+                if since < self.every:
+                    self.figures.skipped += 1
+                else:
+                    since = 0
+                    self._look_at(frame)
                 self.figures.dropped = frames.dropped
                 self.figures.seconds = time.monotonic() - began
                 if self._after_frame is not None:
@@ -83,6 +90,18 @@ class CameraLoop:
                 if duration is not None and self.figures.seconds >= duration:
                     break
         return self.figures
+
+    def _look_at(self, frame: Frame) -> None:
+        for observation in self._pipeline(frame):
+            self.figures.faces += 1
+            for sink in self._sinks:
+                sink(observation)
+        self.figures.frames += 1
+
+    @property
+    def released(self) -> bool:
+        """After `run`: whether the source is closed; False while a read of it hangs."""
+        return self._capture.released
 
     def stop(self) -> None:
         """End `run` after the present frame; safe in a signal handler."""

@@ -33,6 +33,11 @@ class Capture:
         self.dropped = 0
         """Frames that the reader was too slow for."""
 
+    @property
+    def released(self) -> bool:
+        """Outside the block: whether the source is closed; False while a read of it hangs."""
+        return self._thread is None or not self._thread.is_alive()
+
     def __enter__(self) -> Capture:
         if self._source.live:
             self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)

@@ -49,6 +49,8 @@ class ThreadedLoop(ABC, Generic[_Item]):
         """What ended the loop before its time."""
         self.on_end: Callable[[BaseException | None], None] | None = None
         """Called in the loop's thread with what ended it before its time, or None; set it before `start`."""
+        self.working = False
+        """Whether it is busy with an item; False while it waits for the next."""
         self._sinks = sinks
         self._in_time = in_time
         self._stopping = False
@@ -102,9 +104,11 @@ class ThreadedLoop(ABC, Generic[_Item]):
         self._began = time.monotonic()
         try:
             while not self._stopping and (item := self.source.read()) is not None:
+                self.working = True
                 self._take(item)
                 if self._in_time is not None:
                     self._in_time()
+                self.working = False
             self._finish()
         except BaseException as error:  # whatever it is, the main thread has to hear of it
             self.error = error

@@ -46,7 +46,9 @@ _KINDS = (
 _log = logging.getLogger(__name__)
 
 
-def open_frame_source(spec: str, *, width: int = 640, height: int = 480, fps: float = 15.0) -> FrameSource:
+def open_frame_source(
+    spec: str, *, width: int = 640, height: int = 480, fps: float = 15.0, or_demo: bool = True
+) -> FrameSource:
     """Open the source that `spec` names.
 
     Parameters
@@ -59,6 +61,8 @@ def open_frame_source(spec: str, *, width: int = 640, height: int = 480, fps: fl
         Size in pixels asked of a camera and of the demonstration; files and streams have their own.
     fps
         Frames per second, likewise; the pictures of a folder are taken as if they came at this rate.
+    or_demo
+        Whether `auto` may be the demonstration.
 
     Raises
     ------
@@ -68,7 +72,7 @@ def open_frame_source(spec: str, *, width: int = 640, height: int = 480, fps: fl
         When it needs a package that is not installed.
     """
     if spec == "auto":
-        return _open_any(width=width, height=height, fps=fps)
+        return _open_any(width=width, height=height, fps=fps, or_demo=or_demo)
     if spec == "demo":
         return DemoSource(width=width, height=height, fps=fps)
     kind, _, number = spec.partition(":")
@@ -98,7 +102,7 @@ def _open_path(spec: str, *, fps: float) -> FrameSource:
     return VideoFileSource(path)
 
 
-def _open_any(*, width: int, height: int, fps: float) -> FrameSource:
+def _open_any(*, width: int, height: int, fps: float, or_demo: bool) -> FrameSource:
     """A camera module, else the first V4L2 camera that delivers a frame, else the demonstration."""
     if attached_modules():
         try:
@@ -114,6 +118,8 @@ def _open_any(*, width: int, height: int, fps: float) -> FrameSource:
             else:
                 _log.info("source: %s (%s)", camera.path, camera.name)
                 return source
+    if not or_demo:
+        raise SourceError("no camera delivers frames here; is one plugged in, and may this user open it?")
     try:
         demo = DemoSource(width=width, height=height, fps=fps)
     except MissingDependencyError as error:
