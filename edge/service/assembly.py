@@ -19,7 +19,7 @@ from edge.service.heat import Heat
 from edge.service.indicator import Indicator
 from edge.service.loops import CameraRun, LoopRun, MicrophoneRun, TextRun
 from edge.service.pause import Pause
-from edge.service.supervisor import Setup
+from edge.service.setup import Setup
 from edge.service.worker import Job
 from edge.sources import open_audio_source, open_frame_source
 from edge.sources.text import open_text_source

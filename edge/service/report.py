@@ -10,9 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from edge.config import Config
-from edge.journal import Journal
-from edge.service.heat import Heat
+from edge.service.setup import Setup
 from edge.service.status import remove_status, write_status
 from edge.service.worker import Worker
 
@@ -38,17 +36,9 @@ class Report:
         self._rates: dict[str, float] = {}
         self._is_told = False
 
-    def write(
-        self,
-        now: float,
-        doing: str,
-        reason: str | None,
-        workers: Sequence[Worker],
-        journal: Journal | None,
-        heat: Heat,
-        config: Config,
-    ) -> str:
+    def write(self, now: float, doing: str, reason: str | None, workers: Sequence[Worker], setup: Setup) -> str:
         """Write the file; the line for systemd."""
+        journal, heat, config = setup.journal, setup.heat, setup.config
         for worker in workers:
             self._measure(worker, now)
         document = {
@@ -65,6 +55,7 @@ class Report:
             else {"path": str(journal.path), "written": journal.written, "dropped": journal.dropped}
             | {"error": journal.last_error},
             "heat": {"celsius": heat.temperature, "every": heat.pace.every, "reason": heat.pace.reason},
+            "pause_file": str(setup.pause.path) if setup.pause.path else None,
             "config": str(config.file) if config.file else None,
         }
         if self._folder is not None:

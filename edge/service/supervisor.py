@@ -7,21 +7,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from edge.config import Config
 from edge.errors import AffectEdgeError
-from edge.journal import Journal
-from edge.service.heat import Heat, Pace
-from edge.service.indicator import Indicator
+from edge.service.heat import Pace
 from edge.service.notify import Notifier
-from edge.service.pause import Pause
 from edge.service.report import Report
 from edge.service.restarts import RestartPolicy
-from edge.service.worker import Incident, Job, Worker
+from edge.service.setup import Setup
+from edge.service.worker import Incident, Worker
 
 TICK_SECONDS = 0.25
 
@@ -37,18 +33,6 @@ _STALLED_FRAMES = 4
 _log = logging.getLogger(__name__)
 
 Doing = Literal["sensing", "paused", "reloading", "ending"]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a configuration asks for, ready to start: models are loaded, no device is open."""
-
-    config: Config
-    jobs: tuple[Job, ...]
-    journal: Journal | None
-    pause: Pause
-    heat: Heat
-    indicator: Indicator
 
 
 class Supervisor:
@@ -272,9 +256,7 @@ class Supervisor:
         if now < self._next_report:
             return
         self._next_report = now + _TELL_SECONDS
-        line = self._report.write(
-            now, self._doing, self._reason, self._workers, self._setup.journal, self._setup.heat, self._setup.config
-        )
+        line = self._report.write(now, self._doing, self._reason, self._workers, self._setup)
         if self._doing != "ending":
             self._notifier.status(line)
         if not self._is_ready:

@@ -21,8 +21,9 @@ from edge.service.indicator import Indicator
 from edge.service.loops import LoopRun, Progress
 from edge.service.notify import Notifier
 from edge.service.pause import Pause
+from edge.service.setup import Setup
 from edge.service.status import read_status
-from edge.service.supervisor import Setup, Supervisor
+from edge.service.supervisor import Supervisor
 from edge.service.worker import END_SECONDS, Job
 
 
