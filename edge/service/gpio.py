@@ -226,11 +226,11 @@ class _Chip:
 
 
 def _chips(gpiod: Any) -> Iterator[_Chip]:
-    """All chips; one that has two names in /dev, as a Raspberry Pi 5's, comes once."""
-    seen: dict[int, list[Path]] = {}
+    """All chips; one that has a second name in /dev, as a Raspberry Pi 5's, comes once."""
+    seen: dict[Path, list[Path]] = {}
     for path in sorted(_DEV.glob("gpiochip*"), key=lambda path: (len(path.name), path.name)):
         if gpiod.is_gpiochip_device(str(path)):
-            seen.setdefault(path.stat().st_rdev, []).append(path)
+            seen.setdefault(path.resolve(), []).append(path)
     for paths in seen.values():
         names = [name for path in paths for name in (str(path), path.name, path.name.removeprefix("gpiochip"))]
         with contextlib.suppress(OSError), gpiod.Chip(str(paths[0])) as opened:
