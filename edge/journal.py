@@ -9,7 +9,6 @@ stays whole in both cases.
 from __future__ import annotations
 
 import logging
-import secrets
 import sqlite3
 import threading
 import time
@@ -19,10 +18,10 @@ from types import TracebackType
 
 from edge.errors import JournalError
 from edge.journal_bounds import Bounds, transaction
-from edge.journal_clock import SessionClock
-from edge.journal_file import connect, default_journal_path, explain
+from edge.journal_damage import connect_whole, set_aside, set_wal_aside
+from edge.journal_file import DamagedJournalError, connect, default_journal_path, explain, is_damage
 from edge.journal_rows import EventRow, Row, StreamKey, encode, encode_event
-from edge.journal_schema import pragma
+from edge.journal_session import Session
 from edge.observation import Observation
 
 __all__ = ["Journal", "default_journal_path"]
@@ -35,18 +34,13 @@ BATCH_LIMIT = 500
 PENDING_LIMIT = 10_000
 """Observations kept in memory while the disk refuses them (some 5 MB); beyond it the oldest are dropped."""
 
+ASIDE_LIMIT = 3
+"""Journals that one run sets aside: a card on which that is not enough is at its end, and is not to be filled."""
+
 EVENTS_LIMIT = 1000
 """Events kept in memory while the disk refuses them; beyond it the oldest are dropped."""
 
 _FLUSH_TIMEOUT = 1.0
-
-_INSERT = (
-    "INSERT INTO observation (stream, wall_time, monotonic_time, label, confidence, track, x, y, width, height,"
-    " changed, probabilities) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_EVENT = (
-    "INSERT INTO event (session, boot_id, wall_time, monotonic_time, kind, detail) VALUES (?, ?, ?, ?, ?, ?)"
-)
 
 
 class Journal:
@@ -67,6 +61,9 @@ class Journal:
     max_age_days
         Days after which records are deleted, checked every ten minutes by the system's clock, where that is confirmed
         (see `edge.journal_clock`).
+    set_aside
+        For a service that nobody looks after: check the file as a whole now, and begin a new one in place of a damaged
+        one, now or whenever it is met; see `edge.journal_damage`. That is told in the log and as an event.
 
     Raises
     ------
@@ -77,7 +74,13 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, *, batch_seconds: float = 5.0, max_size_mb: float = 64.0, max_age_days: float = 30.0
+        self,
+        path: Path,
+        *,
+        batch_seconds: float = 5.0,
+        max_size_mb: float = 64.0,
+        max_age_days: float = 30.0,
+        set_aside: bool = False,
     ) -> None:
         if not batch_seconds >= 0 or not max_size_mb >= 1 or not max_age_days > 0:
             raise ValueError("batch_seconds is at least 0, max_size_mb at least 1, max_age_days more than 0")
@@ -89,23 +92,22 @@ class Journal:
         self.last_error: str | None = None
         """Why the last commit failed, or None when it went well."""
         self._batch_seconds = batch_seconds
-        self._clock = SessionClock()
+        self._session = Session()
         self._bounds = Bounds(
-            path, max_bytes=int(max_size_mb * 1_000_000), max_age=max_age_days * 86_400, clock=self._clock
+            path, max_bytes=int(max_size_mb * 1_000_000), max_age=max_age_days * 86_400, clock=self._session.clock
         )
-        self._told_wall = self._clock.opened_wall  # what the file knows of it
-        self._session = secrets.token_hex(6)
-        self._boot_id = _boot_id()
         self._lock = threading.RLock()
         self._pending: deque[tuple[StreamKey, Row]] = deque(maxlen=PENDING_LIMIT)
         self._events: deque[EventRow] = deque(maxlen=EVENTS_LIMIT)
         self._batch_began = 0.0
-        self._streams: dict[StreamKey, int] = {}
-        self._data_version = -1
         self._inode = (0, 0)
         self._connection: sqlite3.Connection | None = None
         self._closed = False
-        self._open()
+        self._may_set_aside = ASIDE_LIMIT if set_aside else 0
+        if set_aside:
+            self._open_whole()
+        else:
+            self._open()
 
     def add(self, observation: Observation) -> None:
         """Take one observation; commits when the batch is due, and never fails for the disk's sake.
@@ -181,7 +183,7 @@ class Journal:
             if self._closed or not (self._pending or self._events):
                 return
             try:
-                self._write()
+                self._write_beyond_damage()
             except (sqlite3.Error, OSError, JournalError) as error:
                 mended = error if isinstance(error, JournalError) else explain(self.path, error)
                 if self.last_error is None:
@@ -218,8 +220,47 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _open(self) -> sqlite3.Connection:
-        connection = connect(self.path, "create")
+    def _open_whole(self) -> None:
+        """Open it after a check of all of it, or a new one in its place."""
+        try:
+            if moved := set_wal_aside(self.path):
+                self._tell(f"the journal's -wal file was damaged and set aside as {moved.name}: its records are lost")
+            try:
+                self._open(connect_whole(self.path))
+            except DamagedJournalError as error:
+                self._begin_anew(error)
+                self._open()
+        except OSError as error:
+            raise explain(self.path, error) from None
+        self.flush()
+
+    def _write_beyond_damage(self) -> None:
+        """Commit; where the file turns out to be damaged, into a new one."""
+        while True:
+            try:
+                return self._write()
+            except (sqlite3.DatabaseError, DamagedJournalError) as error:
+                if not is_damage(error) or not self._may_set_aside:
+                    raise
+                self._begin_anew(error)
+
+    def _begin_anew(self, error: Exception) -> None:
+        """Set the file aside; the next opening begins a new one."""
+        self._may_set_aside -= 1
+        self._disconnect()
+        _log.error("%s", error)
+        moved = set_aside(self.path)
+        self._tell(
+            f"the journal was damaged and set aside as {moved.name}, a new one begun; what can still be read of it: "
+            f"affect-edge log --journal {moved}"
+        )
+
+    def _tell(self, detail: str) -> None:
+        _log.error("%s: %s", self.path, detail)
+        self._events.append(encode_event(time.monotonic(), "fault", detail))
+
+    def _open(self, connection: sqlite3.Connection | None = None) -> sqlite3.Connection:
+        connection = connection or connect(self.path, "create")
         try:
             connection.execute("BEGIN IMMEDIATE")  # tells now whether the file can be written
             connection.execute("ROLLBACK")
@@ -235,8 +276,7 @@ class Journal:
             connection.close()
             raise
         self._inode = (status.st_dev, status.st_ino)
-        self._streams.clear()
-        self._data_version = -1
+        self._session.forget()
         self._connection = connection
         return connection
 
@@ -258,62 +298,13 @@ class Journal:
             _log.warning("%s: the journal was removed or replaced; opening it anew", self.path)
             self._disconnect()
         connection = self._connection or self._open()
-        self._clock.follow()
         try:
             with transaction(connection):
-                version = pragma(connection, "data_version")
-                if version != self._data_version:  # another process changed the file: an erasure may have taken streams
-                    self._streams.clear()
-                    self._data_version = version
-                self._follow_clock(connection)
+                self._session.begin(connection)
                 if self._bounds.apply(connection, len(self._pending) + len(self._events)):
-                    self._streams.clear()
-                connection.executemany(
-                    _INSERT, ((self._stream_id(connection, key), *row) for key, row in self._pending)
-                )
-                for event in self._events:
-                    self._insert_event(connection, *event)
+                    self._session.forget()
+                self._session.insert(connection, self._pending, self._events)
         except BaseException:
-            self._streams.clear()  # those added in this transaction are gone
+            self._session.forget()  # streams added in this transaction are gone
             raise
-        self._told_wall = self._clock.opened_wall
-
-    def _stream_id(self, connection: sqlite3.Connection, key: StreamKey) -> int:
-        if key not in self._streams:
-            found = connection.execute(
-                "SELECT id FROM stream WHERE session = ? AND modality = ? AND source = ? AND labels = ?",
-                (self._session, *key),
-            ).fetchone()
-            if found is None:
-                cursor = connection.execute(
-                    "INSERT INTO stream (session, boot_id, opened_wall, opened_monotonic, clock_set, modality, source,"
-                    " labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (self._session, self._boot_id, *self._clock.opening, *key),
-                )
-                found = (cursor.lastrowid,)
-            self._streams[key] = found[0]
-        return self._streams[key]
-
-    def _insert_event(self, connection: sqlite3.Connection, monotonic: float, kind: str, detail: str) -> None:
-        wall = self._clock.wall_at(monotonic)
-        connection.execute(_INSERT_EVENT, (self._session, self._boot_id, wall, monotonic, kind, detail))
-
-    def _follow_clock(self, connection: sqlite3.Connection) -> None:
-        """Put the session's times right when the system's clock was set; those of its observations stay as told."""
-        step = self._clock.opened_wall - self._told_wall
-        if not step:
-            return
-        connection.execute(
-            "UPDATE stream SET opened_wall = ?, clock_set = 1 WHERE session = ?",
-            (self._clock.opened_wall, self._session),
-        )
-        connection.execute("UPDATE event SET wall_time = wall_time + ? WHERE session = ?", (step, self._session))
-        detail = f"the system's clock was set {'forward' if step > 0 else 'back'} by {abs(step):.1f} s"
-        self._insert_event(connection, time.monotonic(), "clock", detail)
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:
-        return "unknown"
+        self._session.committed()

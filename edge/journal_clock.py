@@ -40,11 +40,6 @@ class SessionClock:
         """Whether the system's clock was set since."""
         self._opened_steady = self._unchanged_since = _steady()
 
-    @property
-    def opening(self) -> tuple[float, float, bool]:
-        """Wall time and monotonic time of the session's beginning, and whether the clock was set since."""
-        return self.opened_wall, self.opened_monotonic, self.was_set
-
     def follow(self) -> None:
         """Put the session's beginning right when the system's clock was set."""
         step = time.time() - (_steady() - self._opened_steady) - self.opened_wall

@@ -15,6 +15,10 @@ from edge.errors import JournalError
 from edge.journal_schema import APPLICATION_ID, SCHEMA_VERSION, migrate, pragma
 
 
+class DamagedJournalError(JournalError):
+    """What lies there is no SQLite file, or no longer a whole one."""
+
+
 def default_journal_path() -> Path:
     """Where the journal lies when nobody says otherwise.
 
@@ -44,13 +48,16 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
     if isinstance(error, OSError) and error.errno != errno.ENOSPC:
         reason = f"cannot be opened: {error.strerror or error}; mend owner and mode of its folder, or name another path"
         return JournalError(f"{path}: {reason}")
+    if is_damage(error):
+        reason = "the journal is damaged; move it and its -wal file aside and a new one is begun"
+        if "not a database" in text:
+            reason = (
+                "not an affect-edge journal, or damaged; name another path, or move it aside and a new one is begun"
+            )
+        return DamagedJournalError(f"{path}: {reason}")
     # By message, because Python 3.10 has no sqlite_errorcode; the messages are sqlite3_errstr's and do not change.
     if "disk is full" in text or "No space left" in text:
         reason = "the disk is full; free some space or choose a smaller journal"
-    elif "not a database" in text:
-        reason = "not an affect-edge journal, or damaged; name another path, or move it aside and a new one is begun"
-    elif "malformed" in text:
-        reason = "the journal is damaged; move it and its -wal file aside and a new one is begun"
     elif "locked" in text:
         reason = "another process keeps the journal locked; wait for it, stop it, or name another path"
     elif "readonly" in text or "unable to open" in text:
@@ -60,6 +67,15 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
     else:
         reason = f"the journal cannot be used: {text}"
     return JournalError(f"{path}: {reason}")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error tells of a damaged file, and not of a disk or a folder that refuses."""
+    if isinstance(error, DamagedJournalError):
+        return True
+    return isinstance(error, sqlite3.DatabaseError) and any(
+        words in str(error) for words in ("not a database", "malformed")
+    )
 
 
 def connect(path: Path, mode: Literal["read", "write", "create"], *, timeout: float = 5.0) -> sqlite3.Connection:

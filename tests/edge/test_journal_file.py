@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -248,7 +249,7 @@ def test_no_journal_to_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"batch_seconds": -1}, {"max_size_mb": 0.5}, {"max_age_days": 0}])
-def test_parameters_out_of_range(path: Path, wrong: dict[str, float]) -> None:
+def test_parameters_out_of_range(path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least"):
         Journal(path, **wrong)
     assert not path.exists()
