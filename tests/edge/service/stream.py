@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
-
 import cv2
 import numpy as np
-
-Deed = Literal["deliver", "repeat", "hang", "refuse"]
 
 
 class StreamCamera:
     """Serves noise at some 20 frames a second; a context manager."""
 
     def __init__(self) -> None:
-        self.deed: Deed = "deliver"
+        self.deed = "deliver"
+        """Or 'repeat' the last picture, 'hang' with the connection open, 'refuse' all."""
         self.connections = 0
         self.open = 0
         camera = self
@@ -64,7 +61,8 @@ class StreamCamera:
         return self._last
 
     def _noise(self) -> bytes:
-        return cv2.imencode(".jpg", self._rng.integers(0, 255, (120, 160, 3), dtype=np.uint8))[1].tobytes()
+        encoded = cv2.imencode(".jpg", self._rng.integers(0, 255, (120, 160, 3), dtype=np.uint8))[1]
+        return bytes(encoded)
 
     def __enter__(self) -> StreamCamera:
         self._thread.start()
