@@ -22,7 +22,7 @@ _RETRY_SECONDS = 10.0
 """Until something that could not be shown is tried again."""
 
 _CLOSE_SECONDS = 1.0
-"""That the command is waited for at the very end."""
+"""That the command is waited for at the very end, once or, if it hangs over what it was told before, twice."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +145,7 @@ class _Command:
         self._asked: bool | None = None
         """What is to be told next; None: nothing."""
         self._thread: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -158,8 +159,13 @@ class _Command:
                 self._thread.start()
 
     def close(self) -> None:
-        if (thread := self._thread) is not None:
-            thread.join(_CLOSE_SECONDS)
+        if (thread := self._thread) is None:
+            return
+        thread.join(_CLOSE_SECONDS)
+        with self._lock:
+            if self._asked is not None and self._process is not None:  # it hangs over what was asked before
+                _kill(self._process)
+        thread.join(_CLOSE_SECONDS)
 
     def _work(self) -> None:
         while True:
@@ -168,22 +174,31 @@ class _Command:
                 if asked is None:
                     self._thread = None
                     return
-            self.problem = _run([*self._words, "on" if asked else "off"])
+            self.problem = self._run([*self._words, "on" if asked else "off"])
+
+    def _run(self, command: list[str]) -> str | None:
+        """What went wrong, or None."""
+        try:
+            # A session of its own, so that all that it has started can be killed with it.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            return f"'{command[0]}' cannot be run: {reason or error}"
+        self._process = process
+        try:
+            code = process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            process.wait()
+            return f"'{command[0]} {command[-1]}' took longer than {COMMAND_SECONDS:g} s and was killed"
+        finally:
+            self._process = None
+        return None if code == 0 else f"'{command[0]} {command[-1]}' ended with exit code {code}"
 
 
-def _run(command: list[str]) -> str | None:
-    """What went wrong, or None."""
-    try:
-        # A session of its own, so that all that it has started can be killed with it.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        return f"'{command[0]}' cannot be run: {reason or error}"
-    try:
-        code = process.wait(COMMAND_SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        if process.poll() is None:  # else its number may be another's by now
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"'{command[0]} {command[-1]}' took longer than {COMMAND_SECONDS:g} s and was killed"
-    return None if code == 0 else f"'{command[0]} {command[-1]}' ended with exit code {code}"
