@@ -11,9 +11,8 @@ believed while there are quiet hours to keep.
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -43,12 +42,6 @@ _CLOCK_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-def memory_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where a service that systemd has started remembers a pause: in the (first) $STATE_DIRECTORY."""
-    state = environment.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(state) / "paused" if state else None
-
-
 class Pause:
     """Asked at each tick of the service's main thread; nothing here waits.
 
@@ -60,7 +53,7 @@ class Pause:
         The service's runtime folder, where its file is if the configuration names none; None: there is no file.
     memory
         A file, on the card, that remembers a pause over a restart, where `config` names no file: the runtime folder is
-        in memory. Written when a pause begins and ends; None: nothing is remembered.
+        in memory. Written when a pause begins, with its folder, and removed when it ends; None: nothing is remembered.
     wall
         Seconds since 1970.
     is_set
@@ -188,6 +181,7 @@ class Pause:
         try:
             # A file that the configuration names is for its owner to keep.
             if standing is not None and self._config.file is None:
+                self._memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_whole(self._memory, standing.as_text())
             else:
                 self._memory.unlink(missing_ok=True)

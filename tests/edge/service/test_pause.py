@@ -12,7 +12,7 @@ import edge.service.pause
 import edge.service.pause_file as pause_file
 from edge.clock import EARLIEST
 from edge.config_service import PauseConfig
-from edge.service.pause import Pause, memory_file
+from edge.service.pause import Pause
 from edge.service.pause_file import make_request, withdraw, write_request
 from tests.edge.service.gpio_bed import FakeGpiod
 
@@ -35,7 +35,6 @@ class Board:
     def __init__(self, root: Path) -> None:
         self.runtime, self.state = root / "run", root / "state"
         self.runtime.mkdir()
-        self.state.mkdir()
         self.file, self.memory = self.runtime / "pause", self.state / "paused"
         self.wall, self.steady = NOON, 5000.0
         self.is_set: bool | None = True
@@ -384,11 +383,3 @@ def test_without_quiet_hours_the_clock_does_not_matter(board: Board) -> None:
     board.is_set, board.wall, board.steady = False, 0.0, 1.0
     assert board.start().wanted(board.steady) is None
     assert board.asked == 0
-
-
-@pytest.mark.parametrize(
-    ("environment", "path"),
-    [({}, None), ({"STATE_DIRECTORY": ""}, None), ({"STATE_DIRECTORY": "/a:/b"}, Path("/a/paused"))],
-)
-def test_where_a_pause_is_remembered(environment: dict[str, str], path: Path | None) -> None:
-    assert memory_file(environment) == path
