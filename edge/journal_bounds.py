@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.journal_clock import SessionClock
-from edge.journal_schema import pragma
+from edge.journal_schema import RECORD_TIME, pragma
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +25,9 @@ _AGED_AT_ONCE = 20_000
 _CONFIRMED_STEP_SECONDS = 3600.0
 _FUTURE_SECONDS = 86_400.0
 
-# A record's time for ageing, by the session's latest clock. A Pi without a clock boots in the past, so no record counts
-# as older than its session's beginning. The steady clock tells more, but is the source's own where that is a file.
-_AGED_TIME = (
-    "CASE WHEN s.clock_set AND o.monotonic_time >= s.opened_monotonic"
-    " THEN s.opened_wall + o.monotonic_time - s.opened_monotonic ELSE MAX(o.wall_time, s.opened_wall) END"
-)
+# A record's time for ageing: a Pi without a clock boots in the past, so no record counts as older than its session's
+# beginning, which is put right when the clock is.
+_AGED_TIME = f"MAX({RECORD_TIME}, s.opened_wall)"
 
 
 class Bounds:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from edge.errors import JournalError
 from edge.journal_file import connect, explain
 from edge.journal_rows import decode
-from edge.journal_schema import pragma
+from edge.journal_schema import RECORD_TIME, pragma
 from edge.observation import Observation
 
 GAP_SECONDS = 2.0
@@ -25,7 +25,7 @@ GAP_SECONDS = 2.0
 _PAGE = 1000
 _FROM = "FROM observation AS o CROSS JOIN stream AS s ON s.id = o.stream"
 _COLUMNS = (
-    "o.id, s.session, s.boot_id, s.modality, s.source, s.labels, o.wall_time, o.monotonic_time, o.label, o.confidence,"
+    "o.id, s.session, s.boot_id, s.modality, s.source, s.labels, {time}, o.monotonic_time, o.label, o.confidence,"
     " o.track, o.x, o.y, o.width, o.height, o.changed, o.probabilities"
 )
 
@@ -41,6 +41,7 @@ class Record:
     boot_id: str
     """The boot that its monotonic time belongs to."""
     observation: Observation
+    """With its wall time by the latest clock of its session: put right where the system's clock was set later on."""
 
     def as_dict(self) -> dict[str, Any]:
         """`Observation.as_dict` with session and boot id."""
@@ -72,9 +73,9 @@ class Selection:
     """Which records are meant; None means any."""
 
     since: float | None = None
-    """Earliest wall time, seconds since the Unix epoch."""
+    """Earliest wall time, seconds since the Unix epoch, by the latest clock of a record's session."""
     until: float | None = None
-    """Wall time before which they lie, seconds since the Unix epoch."""
+    """Wall time before which they lie, likewise."""
     modality: str | None = None
     source: str | None = None
     """Text that the source's name contains."""
@@ -82,11 +83,11 @@ class Selection:
     changes: bool = False
     """Only observations whose label differs from their track's previous one."""
 
-    def where(self) -> tuple[str, dict[str, object]]:
-        """An SQL condition on `observation AS o` and `stream AS s`, and its named parameters."""
+    def where(self, time: str = RECORD_TIME) -> tuple[str, dict[str, object]]:
+        """An SQL condition on `observation AS o` and `stream AS s`, and its named parameters; `time` is a record's."""
         conditions = {
-            "since": "o.wall_time >= :since",
-            "until": "o.wall_time < :until",
+            "since": f"{time} >= :since",
+            "until": f"{time} < :until",
             "modality": "s.modality = :modality",
             "source": "instr(s.source, :source) > 0",
             "label": "o.label = :label",
@@ -125,6 +126,7 @@ class JournalReader:
         self.path = path
         self._connection = connect(path, "read")
         self._version = pragma(self._connection, "user_version")
+        self._time = RECORD_TIME if self._version >= 2 else "o.wall_time"
 
     def __enter__(self) -> JournalReader:
         return self
@@ -160,7 +162,8 @@ class JournalReader:
         latest
             Only this many of them, the last ones.
         """
-        where, values = selection.where()
+        where, values = selection.where(self._time)
+        columns = _COLUMNS.format(time=self._time)
         position, last = self.extent()
         position -= 1
         with _explained(self.path):
@@ -172,7 +175,7 @@ class JournalReader:
                 position = last if first is None else first - 1
             while position < last:
                 rows = self._connection.execute(
-                    f"SELECT {_COLUMNS} {_FROM} WHERE o.id > :position AND o.id <= :last AND {where}"
+                    f"SELECT {columns} {_FROM} WHERE o.id > :position AND o.id <= :last AND {where}"
                     f" ORDER BY o.id LIMIT {_PAGE}",
                     {**values, "position": position, "last": last},
                 ).fetchall()
@@ -228,11 +231,11 @@ class JournalReader:
         # The label is chosen outside: inside it would take away the observation that ends the one before it.
         inner, values = Selection(
             since=selection.since, until=selection.until, modality=selection.modality, source=selection.source
-        ).where()
+        ).where(self._time)
         # Grouped by quarter hours, of which every time zone's hours are made: SQLite is slow at naming local hours.
         query = f"""
-            SELECT CAST(wall_time / 900 AS INTEGER), label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
-            FROM (SELECT o.wall_time, o.label, LEAD(o.monotonic_time)
+            SELECT CAST(time / 900 AS INTEGER), label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
+            FROM (SELECT {self._time} AS time, o.label, LEAD(o.monotonic_time)
                          OVER (PARTITION BY o.stream, o.track ORDER BY o.id) - o.monotonic_time AS seconds
                   {_FROM} WHERE {inner})
             WHERE :label IS NULL OR label = :label
@@ -273,14 +276,13 @@ def erase(path: Path, *, since: float | None = None, until: float | None = None)
         erase again completes what was begun.
     """
     where, values = Selection(since=since, until=until).where()
-    ends = " AND ".join(
-        name for name, end in (("wall_time >= :since", since), ("wall_time < :until", until)) if end is not None
-    )
+    ends = [f"wall_time {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in values]
     with closing(connect(path, "write", timeout=10.0)) as connection, _explained(path):
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
-        count = connection.execute(f"DELETE FROM observation AS o WHERE {where}", values).rowcount
-        connection.execute(f"DELETE FROM event WHERE {ends or 'TRUE'}", values)
+        chosen = f"EXISTS (SELECT 1 FROM stream AS s WHERE s.id = o.stream AND {where})" if values else "TRUE"
+        count = connection.execute(f"DELETE FROM observation AS o WHERE {chosen}", values).rowcount
+        connection.execute(f"DELETE FROM event WHERE {' AND '.join(ends) or 'TRUE'}", values)
         connection.execute("DELETE FROM stream WHERE id NOT IN (SELECT stream FROM observation)")
         connection.execute("COMMIT")
         connection.execute("VACUUM")

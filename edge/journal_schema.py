@@ -22,6 +22,13 @@ APPLICATION_ID = 0x41664564
 SCHEMA_VERSION = 2
 """In the header as user_version."""
 
+RECORD_TIME = (
+    "CASE WHEN NOT s.clock_set THEN o.wall_time WHEN o.monotonic_time >= s.opened_monotonic"
+    " THEN s.opened_wall + o.monotonic_time - s.opened_monotonic ELSE MAX(o.wall_time, s.opened_wall) END"
+)
+"""When an observation `o` of a stream `s` was made, by the latest clock of its session: SQL. Where the system's clock
+was set meanwhile, the steady clock tells how long after the session's beginning it was; that of a file is its own."""
+
 _FIRST = (
     """\
 CREATE TABLE stream (
