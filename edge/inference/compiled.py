@@ -99,7 +99,9 @@ class CompiledGpu:
 
         both = litert.HardwareAccelerator.GPU | litert.HardwareAccelerator.CPU
         options = litert.Options(hardware_accelerators=both, cpu_options=litert.CpuOptions(num_threads=threads))
-        self._model = litert.CompiledModel.from_file(str(path), options=options)
+        # Its bytes, not its path: see `edge.inference.interpreter`. They are to stay where they are.
+        self._content = path.read_bytes()
+        self._model = litert.CompiledModel.from_buffer(self._content, options=options)
         (signature,) = self._model.get_signature_list()
         (output,) = self._model.get_output_tensor_details(signature).values()
         self._shape: tuple[int, ...] = tuple(output["shape"])

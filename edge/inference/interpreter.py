@@ -221,12 +221,14 @@ def load_interpreter(model: Path, *, threads: int = 1, runtime: RuntimeName = "a
     """
     if threads < 1:
         raise ValueError(f"an inference needs at least 1 thread, not {threads}")
-    _check_file(model)
+    content = _read(model)
     package, interpreter_class = _first_usable(runtime, model)
     # The runtimes print "Created TensorFlow Lite XNNPACK delegate for CPU." on stderr once per process and give Python
     # no way to turn it off (tensorflow/tensorflow issue 58050); redirecting the process's stderr would be worse.
     try:
-        backend = interpreter_class(model_path=str(model), num_threads=threads)
+        # Its bytes, not its path, which the runtimes map into memory: a file that is overwritten under them then
+        # answers wrongly or ends the process.
+        backend = interpreter_class(model_content=content, num_threads=threads)
         backend.allocate_tensors()
     except SystemError as error:
         # tflite-runtime 2.14, the last one published, imports under NumPy 2 and fails when it is used.
@@ -317,18 +319,18 @@ def _try_import(package: _Package) -> tuple[Any, str | None]:
         return None, _one_line(failure)
 
 
-def _check_file(model: Path) -> None:
-    """Refuse what is no model before a native library maps it: tflite-runtime does not check what it reads."""
+def _read(model: Path) -> bytes:
+    """The file; what is no model is refused before a native library sees it: tflite-runtime does not check it."""
     try:
-        with model.open("rb") as stream:
-            head = stream.read(8)
+        content = model.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{model}: no such model file; `affect-edge models` lists those installed") from None
     except OSError as error:
         raise ModelError(f"{model}: cannot be read: {error.strerror}") from None
-    if head[4:] != _FILE_IDENTIFIER:
-        what = "is empty" if not head else "is no TensorFlow Lite model (no TFL3 mark)"
+    if content[4:8] != _FILE_IDENTIFIER:
+        what = "is empty" if not content else "is no TensorFlow Lite model (no TFL3 mark)"
         raise ModelError(f"{model}: {what}; truncated or another kind of file? install it again")
+    return content
 
 
 def _one_line(error: BaseException) -> str:

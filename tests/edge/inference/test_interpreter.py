@@ -213,3 +213,19 @@ def test_every_runtime_computes_the_same(tmp_path: Path) -> None:
         real = network(dequantise(picture, interpreter.input)).numpy()
         steps = np.abs(dequantise(interpreter.run(picture), interpreter.output) - real) / interpreter.output.scale
         assert steps.max() < 4
+
+
+@pytest.mark.parametrize("deed", ["overwritten", "cut"])
+@pytest.mark.parametrize("model", ["small_int8", "small_text_emotion"])
+def test_a_file_that_changes_under_it_changes_nothing(tmp_path: Path, model: str, deed: str) -> None:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(SMALL_MODEL.with_name(f"{model}.tflite").read_bytes())
+    interpreter = load_interpreter(file)
+    x = np.ones(interpreter.input.shape, interpreter.input.dtype)
+    before = interpreter.run(x)
+    with file.open("r+b") as stream:  # the same file, not another of its name
+        if deed == "cut":
+            stream.truncate(0)
+        else:
+            stream.write(b"\xff" * file.stat().st_size)
+    np.testing.assert_array_equal(interpreter.run(x), before)
