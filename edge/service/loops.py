@@ -104,6 +104,7 @@ class CameraRun(LoopRun):
         did = self._loop.figures
         return {
             "frames": did.frames,
+            "skipped": did.skipped,
             "dropped": did.dropped,
             "observations": did.faces,
             "seconds": round(did.seconds, 3),

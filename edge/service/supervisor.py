@@ -68,7 +68,8 @@ class Supervisor:
         self._notifier = notifier
         self._clock = clock
         self._report = Report(folder)
-        self._workers = self._hire(setup)
+        self.workers = self._hire(setup)
+        """One for each loop."""
         self._doing: Doing = "paused"
         self._reason: str | None = "starting"
         self._pace = Pace(1, None)
@@ -85,12 +86,12 @@ class Supervisor:
         """Whether nothing is left to do."""
         if self._doing != "ending":
             return False
-        return all(worker.closed for worker in self._workers) or self._clock() >= self._end_by
+        return all(worker.closed for worker in self.workers) or self._clock() >= self._end_by
 
     @property
     def left_behind(self) -> list[str]:
         """Loops that did not end when they were told to."""
-        return [worker.job.kind for worker in self._workers if not worker.closed]
+        return [worker.job.kind for worker in self.workers if not worker.closed]
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT, or until every source has come to its end.
@@ -131,7 +132,7 @@ class Supervisor:
         now = self._clock()
         self._follow_orders(now)
         self._set_pace(now)
-        for worker in self._workers:
+        for worker in self.workers:
             for incident in worker.look():
                 self._tell(incident)
         self._settle(now)
@@ -178,13 +179,13 @@ class Supervisor:
             self._event("resume", "")
             self._is_pause_told = False
         self._doing, self._reason = "sensing", None
-        for worker in self._workers:
+        for worker in self.workers:
             worker.start()
 
     def _stop_loops(self, doing: Doing, reason: str) -> None:
         self._doing, self._reason = doing, reason
         _log.info("%s: %s", doing, reason)
-        for worker in self._workers:
+        for worker in self.workers:
             worker.stop()
 
     def _begin_to_end(self, now: float, reason: str) -> None:
@@ -196,13 +197,13 @@ class Supervisor:
         """What follows from the state that the loops have come to."""
         if self._doing == "ending":
             return
-        if stuck := [worker.job.kind for worker in self._workers if worker.stuck]:
+        if stuck := [worker.job.kind for worker in self.workers if worker.stuck]:
             self.exit_code = 1
             self._begin_to_end(now, f"{' and '.join(stuck)} hang{'s' if len(stuck) == 1 else ''}")
-        elif all(worker.is_over for worker in self._workers):
-            self.exit_code = 1 if any(worker.state == "failed" for worker in self._workers) else 0
+        elif all(worker.is_over for worker in self.workers):
+            self.exit_code = 1 if any(worker.state == "failed" for worker in self.workers) else 0
             self._begin_to_end(now, "all sources have come to their end")
-        elif self._doing != "sensing" and all(worker.closed for worker in self._workers):
+        elif self._doing != "sensing" and all(worker.closed for worker in self.workers):
             if self._doing == "reloading" and self._new is not None and self._new.setup is not None:
                 self._take(self._new.setup)
             elif self._is_pause_wanted:
@@ -215,7 +216,7 @@ class Supervisor:
         setup.pause.take_over(old.pause)
         if old.journal is not None and old.journal is not setup.journal:
             old.journal.close()
-        self._workers = self._hire(setup)
+        self.workers = self._hire(setup)
         self._doing, self._reason = "paused", "another configuration"
         self._event("reload", "taken")
         _log.warning("the new configuration is taken")
@@ -238,7 +239,7 @@ class Supervisor:
             kind = "slower" if pace.every > self._pace.every else "faster"
             self._event(kind, f"every {pace.every}. frame{f': {pace.reason}' if pace.reason else ''}")
             _log.warning("%s: one frame of %d%s", kind, pace.every, f", for {pace.reason}" if pace.reason else "")
-        for worker in self._workers:
+        for worker in self.workers:
             worker.slow_down(pace.every)
         self._pace = pace
 
@@ -256,7 +257,7 @@ class Supervisor:
         if now < self._next_report:
             return
         self._next_report = now + _TELL_SECONDS
-        line = self._report.write(now, self._doing, self._reason, self._workers, self._setup)
+        line = self._report.write(now, self._doing, self._reason, self.workers, self._setup)
         if self._doing != "ending":
             self._notifier.status(line)
         if not self._is_ready:
@@ -264,7 +265,7 @@ class Supervisor:
             self._notifier.wait_longer(60.0)
 
     def _ping(self, now: float) -> None:
-        if not self._is_ready and (self._is_pause_wanted or any(worker.is_up for worker in self._workers)):
+        if not self._is_ready and (self._is_pause_wanted or any(worker.is_up for worker in self.workers)):
             self._is_ready = True
             self._notifier.ready(self._reason or "sensing")
             self._next_report = now
@@ -273,7 +274,7 @@ class Supervisor:
             return
         # A loop that starts, ends or waits for its next attempt is on a clock of its own; one that runs has to show
         # something for it.
-        if all(not worker.is_up or worker.last_progress > self._pinged for worker in self._workers):
+        if all(not worker.is_up or worker.last_progress > self._pinged for worker in self.workers):
             self._notifier.alive()
             self._pinged = now
 
