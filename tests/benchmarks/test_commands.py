@@ -86,6 +86,15 @@ def test_memory_does_not_grow(figures: Figures, tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_service_soak(figures: Figures, tmp_path: Path) -> None:
+    picture = tmp_path / "soak.png"
+    found = figures("service_soak", "--days", "0.045", "--journal-mb", "1", "--plot", str(picture))
+    assert found["happened"]["unplugged"] == 1
+    assert found["grown"] == []
+    assert [sample["frames"] for sample in found["samples"]] == [3888 * part // 10 for part in range(1, 11)]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
