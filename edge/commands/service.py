@@ -36,10 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import faulthandler
     import logging
     import os
     import signal
 
+    # systemd's watchdog ends a process that hangs with SIGABRT: then each thread says where it stood.
+    faulthandler.enable()
     # Until the supervisor takes the signals: there is nothing yet that would have to be put in order.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -64,6 +64,14 @@ def test_a_signal_in_every_state_leaves_a_whole_journal(service: Service, state:
         assert service.events[-1][0] == "stop"
 
 
+def test_ended_by_the_watchdog_it_says_where_it_stood(service: Service) -> None:
+    service.start(DEMO)
+    service.wait_ready()
+    assert service.end(signal.SIGABRT) == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in service.log and "supervisor.py" in service.log
+    assert is_whole(service.journal)
+
+
 def test_a_camera_that_hangs_does_not_hold_up_the_end(service: Service) -> None:
     """A read that waits in FFmpeg cannot be ended; the process ends all the same, with its journal committed."""
     with StreamCamera() as camera:
