@@ -87,6 +87,7 @@ def _open_journal(config: Config) -> Journal | None:
         batch_seconds=settings.batch_seconds,
         max_size_mb=settings.max_size_mb,
         max_age_days=settings.max_age_days,
+        set_aside=True,
     )
 
 

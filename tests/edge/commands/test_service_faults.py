@@ -116,6 +116,19 @@ def test_a_model_that_is_replaced_by_a_damaged_one(service: Service) -> None:
     assert service.end() == 0
 
 
+def test_a_damaged_journal_is_set_aside(service: Service) -> None:
+    service.journal.parent.mkdir()
+    service.journal.write_bytes(b"no journal at all" * 1000)
+    service.start(DEMO)
+    service.wait_ready()
+    service.until(lambda: service.observations >= 1)
+    assert service.end() == 0
+    (aside,) = service.journal.parent.glob("journal.db.corrupt-*")
+    assert aside.read_bytes() == b"no journal at all" * 1000
+    assert aside.name in service.log
+    assert any(kind == "fault" and aside.name in detail for kind, detail in service.events)
+
+
 def test_when_memory_runs_out_nothing_committed_is_lost(service: Service) -> None:
     """Either it ends, for systemd to begin it anew, or it works again when there is memory."""
     service.start(DEMO)
