@@ -50,7 +50,9 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
         return JournalError(f"{path}: {reason}")
     if is_damage(error):
         reason = "the journal is damaged; move it and its -wal file aside and a new one is begun"
-        if "not a database" in text:
+        if ".corrupt-" in path.name:
+            reason = f"too damaged for this; sqlite3 '{path}' .recover may find more in it"
+        elif "not a database" in text:
             reason = (
                 "not an affect-edge journal, or damaged; name another path, or move it aside and a new one is begun"
             )

@@ -1,4 +1,4 @@
-"""Reading the journal while it is being written, and erasing from it."""
+"""Reading the journal while it is being written."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from edge.errors import JournalError
 from edge.journal_file import connect, explain
 from edge.journal_rows import decode
 from edge.journal_schema import RECORD_TIME, pragma
@@ -22,9 +21,12 @@ from edge.observation import Observation
 GAP_SECONDS = 2.0
 """In a summary an observation stands for the time until its track's next one, but for no more than this by default."""
 
-_PAGE = 1000
-_FROM = "FROM observation AS o CROSS JOIN stream AS s ON s.id = o.stream"
-_COLUMNS = (
+PAGE = 1000
+"""Records that are read at once."""
+
+# Of the queries for records; {time} is when one was made.
+FROM = "FROM observation AS o CROSS JOIN stream AS s ON s.id = o.stream"
+COLUMNS = (
     "o.id, s.session, s.boot_id, s.modality, s.source, s.labels, {time}, o.monotonic_time, o.label, o.confidence,"
     " o.track, o.x, o.y, o.width, o.height, o.changed, o.probabilities"
 )
@@ -113,6 +115,9 @@ class Share:
     """Until the track's next observation each; two faces at a time count twice."""
 
 
+_Reader = TypeVar("_Reader", bound="JournalReader")
+
+
 class JournalReader:
     """A journal opened for reading: a `with` block. It holds no lock for long, so a writer is never kept waiting.
 
@@ -128,7 +133,7 @@ class JournalReader:
         self._version = pragma(self._connection, "user_version")
         self._time = RECORD_TIME if self._version >= 2 else "o.wall_time"
 
-    def __enter__(self) -> JournalReader:
+    def __enter__(self: _Reader) -> _Reader:
         return self
 
     def __exit__(
@@ -138,7 +143,7 @@ class JournalReader:
 
     def extent(self) -> tuple[int, int]:
         """Ids of the first and the last record, or (1, 0) when there is none."""
-        with _explained(self.path):
+        with explained(self.path):
             first, last = self._connection.execute(
                 "SELECT (SELECT MIN(id) FROM observation), (SELECT MAX(id) FROM observation)"
             ).fetchone()
@@ -146,7 +151,7 @@ class JournalReader:
 
     def labels(self) -> list[str]:
         """The labels that probabilities are recorded for, in the order in which they first appear."""
-        with _explained(self.path):
+        with explained(self.path):
             rows = self._connection.execute("SELECT labels FROM stream ORDER BY id").fetchall()
             return list(dict.fromkeys(label for (names,) in rows for label in json.loads(names)))
 
@@ -163,24 +168,24 @@ class JournalReader:
             Only this many of them, the last ones.
         """
         where, values = selection.where(self._time)
-        columns = _COLUMNS.format(time=self._time)
+        columns = COLUMNS.format(time=self._time)
         position, last = self.extent()
         position -= 1
-        with _explained(self.path):
+        with explained(self.path):
             if latest is not None:
                 (first,) = self._connection.execute(
-                    f"SELECT MIN(id) FROM (SELECT o.id {_FROM} WHERE {where} ORDER BY o.id DESC LIMIT :latest)",
+                    f"SELECT MIN(id) FROM (SELECT o.id {FROM} WHERE {where} ORDER BY o.id DESC LIMIT :latest)",
                     {**values, "latest": latest},
                 ).fetchone()
                 position = last if first is None else first - 1
             while position < last:
                 rows = self._connection.execute(
-                    f"SELECT {columns} {_FROM} WHERE o.id > :position AND o.id <= :last AND {where}"
-                    f" ORDER BY o.id LIMIT {_PAGE}",
+                    f"SELECT {columns} {FROM} WHERE o.id > :position AND o.id <= :last AND {where}"
+                    f" ORDER BY o.id LIMIT {PAGE}",
                     {**values, "position": position, "last": last},
                 ).fetchall()
-                yield from map(_record, rows)
-                position = rows[-1][0] if len(rows) == _PAGE else last
+                yield from map(as_record, rows)
+                position = rows[-1][0] if len(rows) == PAGE else last
 
     def events(
         self,
@@ -206,7 +211,7 @@ class JournalReader:
         terms = {"since": "wall_time >= :since", "until": "wall_time < :until", "kind": "kind = :kind"}
         values = {"since": since, "until": until, "kind": kind}
         where = " AND ".join(term for name, term in terms.items() if values[name] is not None) or "TRUE"
-        with _explained(self.path):
+        with explained(self.path):
             rows = self._connection.execute(
                 f"SELECT id, session, boot_id, wall_time, monotonic_time, kind, detail FROM event WHERE {where}"
                 " ORDER BY id DESC LIMIT :latest",
@@ -237,10 +242,10 @@ class JournalReader:
             SELECT CAST(time / 900 AS INTEGER), label, COUNT(*), TOTAL(MAX(0.0, MIN(seconds, :gap)))
             FROM (SELECT {self._time} AS time, o.label, LEAD(o.monotonic_time)
                          OVER (PARTITION BY o.stream, o.track ORDER BY o.id) - o.monotonic_time AS seconds
-                  {_FROM} WHERE {inner})
+                  {FROM} WHERE {inner})
             WHERE :label IS NULL OR label = :label
             GROUP BY 1, 2 ORDER BY 1, 2"""
-        with _explained(self.path):
+        with explained(self.path):
             rows = self._connection.execute(query, {**values, "gap": gap, "label": selection.label}).fetchall()
         sums: dict[tuple[str, str], tuple[int, float]] = {}
         for quarter, label, count, seconds in rows:
@@ -250,49 +255,8 @@ class JournalReader:
         return [Share(period, label, *total) for (period, label), total in sorted(sums.items())]
 
 
-def erase(path: Path, *, since: float | None = None, until: float | None = None) -> int:
-    """Erase observations, and the events of that time, for good; a running service may go on writing meanwhile.
-
-    What is deleted is overwritten with zeros, the file is rebuilt without the freed space and the -wal file is emptied.
-    Blocks that the file system or the card's wear levelling gave up on the way are beyond a program's reach. A running
-    service still holds its last batch in memory and writes it afterwards.
-
-    Parameters
-    ----------
-    path
-        The journal.
-    since, until
-        Wall time from which and before which they are erased, seconds since the Unix epoch; None leaves that end open.
-
-    Returns
-    -------
-    int
-        How many observations were erased.
-
-    Raises
-    ------
-    JournalError
-        The journal cannot be opened, written or rebuilt, or another program's reading keeps its old state alive; to
-        erase again completes what was begun.
-    """
-    where, values = Selection(since=since, until=until).where()
-    ends = [f"wall_time {sign} :{name}" for name, sign in (("since", ">="), ("until", "<")) if name in values]
-    with closing(connect(path, "write", timeout=10.0)) as connection, _explained(path):
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("BEGIN IMMEDIATE")
-        chosen = f"EXISTS (SELECT 1 FROM stream AS s WHERE s.id = o.stream AND {where})" if values else "TRUE"
-        count = connection.execute(f"DELETE FROM observation AS o WHERE {chosen}", values).rowcount
-        connection.execute(f"DELETE FROM event WHERE {' AND '.join(ends) or 'TRUE'}", values)
-        connection.execute("DELETE FROM stream WHERE id NOT IN (SELECT stream FROM observation)")
-        connection.execute("COMMIT")
-        connection.execute("VACUUM")
-        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise JournalError(f"{path}: erased, but another program still reads the old state; end it and erase again")
-    return count
-
-
-def _record(row: tuple[Any, ...]) -> Record:
+def as_record(row: tuple[Any, ...]) -> Record:
+    """The record whose `COLUMNS` these are; raises what `edge.journal_rows.decode` does."""
     identity, session, boot_id, modality, source, labels, *rest = row
     return Record(identity, session, boot_id, decode((modality, source, labels), rest))
 
@@ -305,7 +269,8 @@ def _period(seconds: float, per: Literal["hour", "day"]) -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite or a damaged record raises within becomes a JournalError."""
     try:
         yield
     except sqlite3.Error as error:

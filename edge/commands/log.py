@@ -3,8 +3,12 @@
 actions:
   query    (the default) the latest observations as a table, or as JSON lines with --json
   summary  observations and seconds of each label, and of each hour or day
+  events   what the program did: started, paused, restarted a loop, met a fault
   export   all selected records into a CSV or JSON lines file, for you alone to read; '-' is standard output
-  erase    delete for good: overwritten, the file rebuilt. A running service may stay on.
+  backup   the journal as it is now into a file, a journal itself, checked and for you alone to read
+  erase    delete for good: overwritten, the file rebuilt; events of that time too
+
+A running service may stay on through all of them.
 
 Times for --since and --until: an age (90s, 15m, 1h, 2d, 1w), a day (2026-11-01: its beginning, local time), or a
 moment (2026-11-01T14:30, 2026-11-01T13:30Z). Records at --since are included, those at --until are not.
@@ -15,8 +19,11 @@ examples:
   affect-edge log --changes --json                      only where a label changed, for a program
   affect-edge log --modality speech --since 1d          what voices sounded like since yesterday
   affect-edge log summary --since 2026-11-01            labels and hours since then
+  affect-edge log events --since 1d                     what happened to the service since yesterday
   affect-edge log export --csv november.csv --since 2026-11-01 --until 2026-12-01
   affect-edge log export --jsonl - | jq .label
+  affect-edge log backup /media/usb/journal.db          then: affect-edge log --journal /media/usb/journal.db
+  affect-edge log --journal journal.db.corrupt-20261101-143000     what can be read of a damaged one
   affect-edge log erase --until 30d                     erase what is older than 30 days (asks first)
   affect-edge log erase --all --yes
 """
@@ -24,26 +31,23 @@ examples:
 from __future__ import annotations
 
 import argparse
-import csv
-import json
+import glob
 import math
-import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, get_args
+from typing import TYPE_CHECKING, get_args
 
 from edge.errors import AffectEdgeError, JournalError
 from edge.observation import NO_SPEECH, UNSURE, Modality
 
 if TYPE_CHECKING:
-    from edge.journal_query import JournalReader, Record, Selection
+    from edge.journal_query import Selection
+    from edge.journal_salvage import SalvagingReader
 
-HELP = "read, summarise, export or erase the local journal"
+HELP = "read, summarise, export, back up or erase the local journal"
 
 DEFAULT_LIMIT = 20
 
@@ -52,15 +56,12 @@ _FILTERS = (*_RANGE, "label", "modality", "source")
 _ALLOWED = {
     "query": (*_FILTERS, "changes", "limit", "json"),
     "summary": (*_FILTERS, "per", "gap", "json"),
+    "events": (*_RANGE, "kind", "limit", "json"),
     "export": (*_FILTERS, "changes", "csv", "jsonl"),
+    "backup": (),
     "erase": (*_RANGE, "all", "yes"),
 }
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_BAR = 40
-_CSV_COLUMNS = (
-    *("time", "wall_time", "monotonic_time", "session", "boot_id", "modality", "source", "track"),
-    *("label", "confidence", "changed", "x", "y", "width", "height"),
-)
 
 
 class LogUsageError(AffectEdgeError):
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # One parser for all actions, so that options may stand anywhere; `run` refuses those that an action does not know,
     # lest `erase --label happy` erase more than was meant.
     parser.add_argument("action", nargs="?", choices=tuple(_ALLOWED), default="query", help="default: query")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of a backup: the copy")
     parser.add_argument(
         "--journal",
         type=Path,
@@ -86,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--modality", choices=get_args(Modality))
     chosen.add_argument("--source", metavar="TEXT", help="sources whose name contains TEXT")
     chosen.add_argument("--changes", action="store_true", default=None, help="only where a track's label changed")
-    query = parser.add_argument_group("query and summary")
+    chosen.add_argument("--kind", metavar="WORD", help="of events: start, stop, pause, fault ...")
+    query = parser.add_argument_group("query, summary and events")
     query.add_argument(
         "--limit",
         type=_count,
@@ -112,36 +115,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from edge.commands.log_output import print_events, print_summary
     from edge.journal_file import default_journal_path
-    from edge.journal_query import JournalReader, Selection
+    from edge.journal_query import GAP_SECONDS, JournalReader, Selection
+    from edge.journal_salvage import SalvagingReader
 
     action: str = arguments.action
-    for option in sorted({name for names in _ALLOWED.values() for name in names} - set(_ALLOWED[action])):
-        if getattr(arguments, option) is not None:
-            raise LogUsageError(
-                f"--{option} does not belong to '{action}', which takes --" + ", --".join(_ALLOWED[action])
-            )
-    if None not in (arguments.since, arguments.until) and arguments.since >= arguments.until:
-        raise LogUsageError("--since must be before --until; an age such as 1h counts back from now")
+    _check_usage(action, arguments)
     path: Path = arguments.journal or default_journal_path()
+    if action == "backup":
+        return _backup(path, arguments.file)
     if action == "erase":
         return _erase(path, arguments)
+    limit = arguments.limit
+    if limit is None and arguments.since is None and arguments.until is None:
+        limit = DEFAULT_LIMIT
+    if action == "events":
+        with JournalReader(path) as reader:
+            chosen = {name: getattr(arguments, name) for name in (*_RANGE, "kind")}
+            print_events(reader.events(**chosen, latest=limit or None), as_json=bool(arguments.json))
+        return 0
+    selection = Selection(**{name: getattr(arguments, name) for name in _FILTERS}, changes=bool(arguments.changes))
+    with SalvagingReader(path) as reader:
+        if selection.label is not None:
+            known = [*(label for label in reader.labels() if label != NO_SPEECH), UNSURE]
+            if selection.label not in known:
+                raise JournalError(f"{path}: no label '{selection.label}' here; it has {', '.join(known)}")
+        if action == "summary":
+            shares = reader.summary(selection, per=arguments.per or "hour", gap=arguments.gap or GAP_SECONDS)
+            per = arguments.per or ("hour" if len({share.period[:10] for share in shares}) <= 2 else "day")
+            print_summary(shares, per=per, as_json=bool(arguments.json))
+            return 0
+        return _read(reader, selection, arguments, limit=limit or None)
+
+
+def _check_usage(action: str, arguments: argparse.Namespace) -> None:
+    for option in sorted({name for names in _ALLOWED.values() for name in names} - set(_ALLOWED[action])):
+        if getattr(arguments, option) is not None:
+            takes = (
+                f"which takes --{', --'.join(_ALLOWED[action])}" if _ALLOWED[action] else "which takes only --journal"
+            )
+            raise LogUsageError(f"--{option} does not belong to '{action}', {takes}")
+    if (arguments.file is None) == (action == "backup"):
+        raise LogUsageError(
+            "backup needs a FILE for the copy" if action == "backup" else f"'{action}' takes no FILE: {arguments.file}"
+        )
+    if None not in (arguments.since, arguments.until) and arguments.since >= arguments.until:
+        raise LogUsageError("--since must be before --until; an age such as 1h counts back from now")
     if action == "export" and arguments.csv is None and arguments.jsonl is None:
         raise LogUsageError("export needs --csv FILE or --jsonl FILE; '-' is standard output")
-    selection = Selection(**{name: getattr(arguments, name) for name in _FILTERS}, changes=bool(arguments.changes))
-    with JournalReader(path) as reader:
-        known = [*(label for label in reader.labels() if label != NO_SPEECH), UNSURE]
-        if selection.label is not None and selection.label not in known:
-            raise JournalError(f"{path}: no label '{selection.label}' here; it has {', '.join(known)}")
-        if action == "query":
-            limit = arguments.limit
-            if limit is None and selection.since is None and selection.until is None:
-                limit = DEFAULT_LIMIT
-            _print_records(reader.records(selection, latest=limit or None), as_json=bool(arguments.json))
-        elif action == "summary":
-            _summarise(reader, selection, arguments)
-        else:
-            _export(reader, selection, arguments)
+
+
+def _read(reader: SalvagingReader, selection: Selection, arguments: argparse.Namespace, *, limit: int | None) -> int:
+    from edge.commands.log_output import export, print_records
+
+    if arguments.action == "export":
+        as_csv = arguments.csv is not None
+        export(reader, selection, arguments.csv if as_csv else arguments.jsonl, as_csv=as_csv)
+    else:
+        print_records(reader.records(selection, latest=limit), as_json=bool(arguments.json))
+    if reader.gaps:
+        raise JournalError(
+            f"{reader.path}: damaged: what stood in {reader.gaps} place{'s' if reader.gaps > 1 else ''} is left out; "
+            f"sqlite3 '{reader.path}' .recover may find more"
+        )
     return 0
 
 
@@ -174,146 +211,26 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _clock(seconds: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    try:
-        return datetime.fromtimestamp(seconds).strftime(form)
-    except (ValueError, OverflowError, OSError):  # a clock that was wrong beyond the calendar
-        return f"@{seconds:.0f}"
-
-
-def _printable(text: str) -> str:
-    """A name without characters that would command the terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _print_records(records: Iterable[Record], *, as_json: bool) -> None:
-    if as_json:
-        for record in records:
-            print(json.dumps(record.as_dict(), ensure_ascii=False))
-        return
-    print(f"{'time':19}  {'label':10} {'conf.':>5}  {'track':>5}  {'modality':8}  source")
-    for record in records:
-        seen = record.observation
-        track = "-" if seen.track is None else str(seen.track)
-        print(
-            f"{_clock(seen.wall_time):19}  {seen.label:10} {seen.confidence:5.2f}  {track:>5}  {seen.modality:8}  "
-            f"{_printable(seen.source)}"
-        )
-
-
-def _summarise(reader: JournalReader, selection: Selection, arguments: argparse.Namespace) -> None:
-    from edge.journal_query import GAP_SECONDS
-
-    shares = reader.summary(selection, per=arguments.per or "hour", gap=arguments.gap or GAP_SECONDS)
-    per = arguments.per or ("hour" if len({share.period[:10] for share in shares}) <= 2 else "day")
-    periods: dict[str, dict[str, list[float]]] = {}
-    labels: dict[str, list[float]] = {}
-    for share in shares:
-        period = periods.setdefault(share.period[: 10 if per == "day" else None], {})
-        for part in (period.setdefault(share.label, [0, 0.0]), labels.setdefault(share.label, [0, 0.0])):
-            part[0] += share.observations
-            part[1] += share.seconds
-    labels = dict(sorted(labels.items(), key=lambda item: -item[1][0]))
-    if arguments.json:
-        document = {"per": per, "labels": _plain(labels), "periods": {name: _plain(p) for name, p in periods.items()}}
-        print(json.dumps(document, ensure_ascii=False))
-        return
-    if not shares:
-        print("No observations.")
-        return
-    total = sum(count for count, _ in labels.values())
-    print(f"{'label':10} {'observations':>12} {'seconds':>10}  share")
-    for label, (count, seconds) in labels.items():
-        print(f"{label:10} {count:12.0f} {seconds:10.1f}  {count / total:5.1%}  {_bar(count / total)}".rstrip())
-    counts = {name: sum(count for count, _ in period.values()) for name, period in periods.items()}
-    print(f"\n{per:16} {'observations':>12}  {'most often':10}")
-    for name, period in periods.items():
-        often = max(period, key=lambda label: period[label][0])
-        print(f"{name:16} {counts[name]:12.0f}  {often:10}  {_bar(counts[name] / max(counts.values()))}".rstrip())
-
-
-def _plain(labels: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    return {label: {"observations": int(n), "seconds": round(s, 1)} for label, (n, s) in labels.items()}
-
-
-def _bar(fraction: float) -> str:
-    return "#" * round(fraction * _BAR)
-
-
-def _export(reader: JournalReader, selection: Selection, arguments: argparse.Namespace) -> None:
+def _backup(path: Path, target: Path) -> int:
     from tqdm import tqdm
 
-    name: str = arguments.jsonl if arguments.csv is None else arguments.csv
-    first, last = reader.extent()
-    with _output(name, reader.path) as stream:
-        write = _jsonl_writer(stream) if arguments.csv is None else _csv_writer(stream, reader.labels())
-        count = 0
-        with tqdm(total=last - first + 1, unit=" records", unit_scale=True, disable=None) as progress:
-            for record in reader.records(selection):
-                write(record)
-                count += 1
-                progress.update(record.id - first + 1 - progress.n)
-    print(f"{count} records written to {name}", file=sys.stderr)
+    from edge.journal_upkeep import backup
 
+    with tqdm(unit=" pages", unit_scale=True, disable=None) as bar:
 
-def _jsonl_writer(stream: TextIO) -> Callable[[Record], None]:
-    def write(record: Record) -> None:
-        stream.write(json.dumps(record.as_dict(), ensure_ascii=False) + "\n")
+        def show(copied: int, pages: int) -> None:
+            bar.total = pages
+            bar.update(copied - bar.n)
 
-    return write
-
-
-def _csv_writer(stream: TextIO, labels: list[str]) -> Callable[[Record], None]:
-    """Rows under one header; the probability of each label that the journal knows has its own column."""
-    writer = csv.DictWriter(stream, [*_CSV_COLUMNS, *(f"p_{label}" for label in labels)], lineterminator="\n")
-    writer.writeheader()
-
-    def write(record: Record) -> None:
-        row: dict[str, Any] = record.as_dict()
-        row["time"] = _utc(row["wall_time"])
-        row["changed"] = int(row["changed"])
-        row.update(zip(("x", "y", "width", "height"), row.pop("box") or (), strict=False))
-        row.update({f"p_{label}": p for label, p in row.pop("probabilities").items()})
-        writer.writerow(row)
-
-    return write
-
-
-def _utc(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-@contextmanager
-def _output(name: str, journal: Path) -> Iterator[TextIO]:
-    """Standard output for '-'; else a file that appears whole or not at all, readable by its owner alone."""
-    if name == "-":
-        yield sys.stdout
-        return
-    path = Path(name)
-    partial: Path | None = None
-    try:
-        if path.exists() and path.samefile(journal):
-            raise JournalError(f"{path}: this is the journal itself; name another file")
-        target = path
-        if path.is_file() or not path.exists():  # a pipe or /dev/null must not be replaced
-            target = partial = path.with_name(path.name + ".partial")
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            yield stream
-        if partial:
-            partial.replace(path)
-    except OSError as error:
-        raise JournalError(f"{path}: cannot be written: {error.strerror or error}; name another file") from None
-    finally:
-        if partial:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        backup(path, target, progress=show)
+    print(f"{path} copied to {target} and checked: {target.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def _erase(path: Path, arguments: argparse.Namespace) -> int:
-    from edge.journal_query import JournalReader, erase
+    from edge.commands.log_output import clock
+    from edge.journal_query import JournalReader
+    from edge.journal_upkeep import erase
 
     since, until = arguments.since, arguments.until
     limited = since is not None or until is not None
@@ -321,8 +238,8 @@ def _erase(path: Path, arguments: argparse.Namespace) -> int:
         raise LogUsageError("erase needs either --all, or --since and/or --until")
     what = "all observations"
     if limited:
-        ends = [f"from {_clock(since)}"] if since is not None else []
-        ends += [f"before {_clock(until)}"] if until is not None else []
+        ends = [f"from {clock(since)}"] if since is not None else []
+        ends += [f"before {clock(until)}"] if until is not None else []
         what = f"the observations {' and '.join(ends)}"
     with JournalReader(path):
         pass  # before asking: is there one?
@@ -334,4 +251,6 @@ def _erase(path: Path, arguments: argparse.Namespace) -> int:
             return 1
     count = erase(path, since=since, until=until)
     print(f"Erased {count} observations from {path}.")
+    if damaged := sorted(path.parent.glob(glob.escape(path.name) + "*.corrupt-*")):
+        print(f"Not erased: what is in {', '.join(map(str, damaged))}; delete them to be rid of it.", file=sys.stderr)
     return 0

@@ -12,7 +12,8 @@ import pytest
 
 from edge.journal import Journal
 from edge.journal_clock import CHAIN_SECONDS, SET_LATELY_SECONDS, STEADY_SECONDS, SessionClock
-from edge.journal_query import JournalReader, Selection, erase
+from edge.journal_query import JournalReader, Selection
+from edge.journal_upkeep import erase
 from edge.observation import Observation
 from tests.edge.journal_helpers import DAY, LABELS, read
 

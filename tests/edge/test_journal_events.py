@@ -9,8 +9,9 @@ import pytest
 
 from edge.errors import JournalError
 from edge.journal import EVENTS_LIMIT, Journal
-from edge.journal_query import Event, JournalReader, erase
+from edge.journal_query import Event, JournalReader
 from edge.journal_rows import DETAIL_LIMIT
+from edge.journal_upkeep import erase
 from tests.edge.journal_helpers import MARGIN, observation, read, size_on_disk
 
 

@@ -11,7 +11,8 @@ import pytest
 from edge.errors import JournalError
 from edge.journal import Journal
 from edge.journal_file import connect
-from edge.journal_query import GAP_SECONDS, JournalReader, Selection, erase
+from edge.journal_query import GAP_SECONDS, JournalReader, Selection
+from edge.journal_upkeep import erase
 from edge.observation import UNSURE, Observation
 from tests.edge.journal_helpers import LABELS, fill, integrity, numbers, observation, read
 
@@ -113,7 +114,7 @@ def test_erased_text_is_in_no_file_any_more(path: Path) -> None:
 
 
 def test_erasing_beside_a_reader_that_holds_the_old_state_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.journal_query.connect", lambda path, mode, timeout: connect(path, mode, timeout=0.1))
+    monkeypatch.setattr("edge.journal_upkeep.connect", lambda path, mode, timeout: connect(path, mode, timeout=0.1))
     fill(path, [observation(number) for number in range(10)])
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")

@@ -10,8 +10,9 @@ import pytest
 
 from edge.errors import JournalError
 from edge.journal import Journal
-from edge.journal_query import JournalReader, Selection, erase
+from edge.journal_query import JournalReader, Selection
 from edge.journal_schema import APPLICATION_ID, SCHEMA_VERSION, migrate
+from edge.journal_upkeep import erase
 from tests.edge.journal_helpers import integrity, numbers, observation, read
 
 FIRST_FORM = """
