@@ -92,21 +92,31 @@ check_machine() {
 install_packages() {
     [ -n "$use_apt" ] && command -v apt-get >/dev/null || return 0
     missing=""
-    python3 -c 'import ensurepip' 2>/dev/null || missing="python3-venv"
+    python3 -c 'import ensurepip' 2>/dev/null || missing=" python3-venv"
     python3 -c 'import pyaudio' 2>/dev/null || missing="$missing python3-pyaudio"
     if ! python3 -c 'import picamera2' 2>/dev/null && has_candidate python3-picamera2; then
         missing="$missing python3-picamera2"
     fi
     [ -n "$missing" ] || return 0
-    step "install what comes from Debian: $missing (python3-venv makes environments, pyaudio reads microphones, \
+    step "install what comes from Debian:$missing (python3-venv makes environments, pyaudio reads microphones, \
 picamera2 camera modules)"
     run apt-get update -qq || require "apt-get update fails: is there a network? (--no-apt does without)"
     # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive run apt-get install -y -qq --no-install-recommends $missing ||
+    run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
         require "apt-get install$missing fails; see above (--no-apt does without)"
 }
 
 has_candidate() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
+# What install.sh had put there itself would hide the package's own.
+take_over() {
+    if [ -z "$packaged" ] || ! cmp -s "$UNIT" "$PREFIX/$former/firmware_config/systemd/affect-edge.service"; then
+        return 0
+    fi
+    step "leave to the package what was installed without it"
+    drop "$UNIT" "$RULES/70-affect-edge.rules"
+    if [ "$(readlink "$COMMAND")" = "$PREFIX/current/bin/affect-edge" ]; then drop "$COMMAND"; fi
+}
 
 # What systemd and udev read; from a version's own folder, so that an older one brings back its own.
 put_files() {
@@ -131,7 +141,7 @@ put_files() {
 reload() {
     if ! systemd_runs; then return 0; fi
     run systemctl daemon-reload
-    if [ -n "$changed" ] && command -v udevadm >/dev/null; then
+    if [ -n "$changed" ] && [ -S /run/udev/control ]; then
         run udevadm control --reload || true
         run udevadm trigger --action=change --subsystem-match=media --subsystem-match=dma_heap \
             --subsystem-match=gpio || true
@@ -184,6 +194,7 @@ main() {
     install_packages
     make_version
     step "write what systemd and udev read"
+    take_over
     put_files "$version"
     choose
     step "take $(basename "$version") into use"
@@ -200,20 +211,61 @@ main() {
 
 start_or_go_back() {
     step "start the service and wait until it has seen its first frame or heard its first sound"
-    run systemctl restart affect-edge && return 0
+    start_anew
+    if [ -n "$dry_run" ] || is_ready; then return 0; fi
+    state=$(show ActiveState)
+    said=$(show StatusText)
+    if [ -n "$was_ready" ] && [ "$former" != "${version##*/}" ]; then
+        go_back
+    elif [ "$state" = failed ] || [ "$(show NRestarts)" != 0 ]; then
+        tell_journal
+        fail "installed, but the service does not start; see above. Mend it, then:  sudo systemctl restart affect-edge"
+    fi
+    say "the service runs and waits for its first frame or sound: ${said:-it says nothing yet}"
+}
+
+# Stopped first, so that its restarts are counted from 0.
+start_anew() {
+    run systemctl stop affect-edge
+    run systemctl start --no-block affect-edge
+}
+
+# Within a minute and a half, or as long as gpu.conf gives it to measure the GPU; and still so a moment later.
+is_ready() {
+    limit=90
+    if [ -e "$DROP_INS/gpu.conf" ]; then limit=900; fi
+    while [ "$limit" -gt 0 ]; do
+        sleep 1
+        limit=$((limit - 1))
+        case $(show ActiveState) in
+        active) sleep 3 && [ "$(show ActiveState)$(show NRestarts)" = active0 ] && return ;;
+        failed) return 1 ;;
+        esac
+        if [ "$(show NRestarts)" -gt 1 ]; then return 1; fi
+        # Nothing plugged in yet: at a first installation that need not be awaited for long.
+        if [ -z "$was_ready" ] && [ "$limit" -lt 60 ] && [ "$(show StatusText)" ]; then return 1; fi
+    done
+    return 1
+}
+
+show() { systemctl show --property="$1" --value affect-edge; }
+
+tell_journal() {
     echo "--- what it said:" >&2
     journalctl -u affect-edge -n 15 --no-pager -o cat >&2 || true
     echo "---" >&2
-    if [ -z "$was_ready" ] || [ "$former" = "$(basename "$version")" ]; then
-        # What runs after a reboot is the same: it tries again every ten seconds.
-        fail "installed, but not ready; see above. It goes on trying: a camera or microphone may be plugged in now"
-    fi
-    say "not ready with $(basename "$version"): back to $former" >&2
-    failed=$version
+}
+
+go_back() {
+    tell_journal
+    say "not ready with ${version##*/}: back to $former" >&2
     switch_to "$PREFIX/$former"
     put_files "$PREFIX/$former"
-    systemctl restart affect-edge || fail "$former does not get ready either; see  journalctl -u affect-edge"
-    rm -rf "$failed"
+    start_anew
+    rm -rf "$version"
+    if ! is_ready; then
+        fail "$former does not get ready again either: $(show StatusText); see  journalctl -u affect-edge"
+    fi
     fail "the upgrade was taken back; $former runs"
 }
 

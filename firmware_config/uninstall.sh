@@ -51,7 +51,7 @@ fi
 if systemd_runs; then
     run systemctl daemon-reload
     run systemctl reset-failed affect-edge 2>/dev/null || true
-    if command -v udevadm >/dev/null; then run udevadm control --reload || true; fi
+    if [ -S /run/udev/control ]; then run udevadm control --reload || true; fi
 fi
 if [ -n "$purge" ]; then
     step "remove the journal, the cache and the configuration"

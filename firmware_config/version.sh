@@ -12,15 +12,15 @@ clean_up() {
 }
 
 find_python() {
-    for candidate in ${python:-python3 python3.13 python3.12 python3.11 python3.10}; do
-        "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || continue
+    for found_python in ${python:-python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10}; do
+        "$found_python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || continue
         # The service sees no home folders, and executes nothing outside /usr and /opt/affect-edge.
-        case $("$candidate" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))') in
-        /usr | /usr/*) found_python=$candidate && return 0 ;;
+        case $("$found_python" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))') in
+        /usr | /usr/*) return 0 ;;
         esac
     done
-    require "no Python 3.10 to 3.13 below /usr ${python:+is $python}; sudo apt install python3 python3-venv, or --python"
-    found_python=${python:-python3}
+    require "${python:-what is installed} is no Python 3.10 to 3.13 below /usr, where the service can use it; \
+sudo apt install python3 python3-venv, or name another with --python"
 }
 
 # The wheel to install: the one named, the newest of the folder named, or one made of this checkout.
@@ -72,7 +72,7 @@ make_version() {
     fi
     system=$("$found_python" -c 'import importlib.util as u; print(*[n for n in ("picamera2", "pyaudio") if u.find_spec(n)])' 2>/dev/null) || system=""
     if [ -z "$dry_run" ]; then
-        mark="$(sha256sum "$wheel" | cut -d ' ' -f 1) $("$found_python" -VV | tr '\n' ' ') $system"
+        mark="$(sha256sum "$wheel" | cut -d ' ' -f 1) $("$found_python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))') $system"
         if [ -n "$former" ] && [ "$(cat "$PREFIX/$former/complete" 2>/dev/null)" = "$mark" ]; then
             say "$former is this very version"
             version=$PREFIX/$former
@@ -119,7 +119,12 @@ fill_version() {
             say "no PyAudio: all works but the microphone (sudo apt install python3-pyaudio, then run this again)" >&2
         ;;
     esac
-    run "$version/bin/python" "$here/take_portraits.py" || true
+    if [ -d "$here/demo" ]; then
+        run mkdir -p "$version/share/affect-edge"
+        run cp -R "$here/demo" "$version/share/affect-edge/"
+    else
+        run "$version/bin/python" "$here/take_portraits.py" || true
+    fi
     refresh_files
 }
 
@@ -132,17 +137,25 @@ refresh_files() {
 # By an unprivileged user, as the service will be; nothing is opened, nothing kept.
 check_health() {
     step "see whether it works: its models, your configuration, three seconds of the demonstration"
-    command="$version/bin/affect-edge"
-    set -- setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs env HOME=/ "$command"
-    run "$@" models verify >/dev/null || fail "the new version's models are damaged; the former one stays"
-    [ ! -e "$CONFIG" ] || run "$command" validate-config "$CONFIG" >/dev/null ||
-        fail "the new version does not take your configuration, see above; the former version stays"
+    config=$CONFIG
+    if [ ! -e "$config" ]; then config=$version/firmware_config/config.toml; fi
+    healthy "it does not take your configuration" validate-config "$config"
+    healthy "its models are damaged" models verify
     if [ -n "$dry_run" ] || ls "$version"/share/affect-edge/demo/* >/dev/null 2>&1; then
-        run "$@" run --source demo --mic none --no-journal --duration 3 >/dev/null 2>"${temporary:-/dev}/null" ||
-            fail "the new version does not run: $(tail -n 1 "$temporary/null"); the former one stays"
+        healthy "it does not run" run --source demo --mic none --no-journal --duration 3
     else
         say "no portraits for the demonstration: the models are checked alone" >&2
     fi
+}
+
+# healthy WHAT_IF_NOT ARGUMENTS...
+healthy() {
+    otherwise=$1
+    shift
+    run setpriv --reuid=nobody --regid=nogroup --groups=video --no-new-privs env HOME=/ AFFECT_EDGE_CONFIG="$config" \
+        "$version/bin/affect-edge" "$@" >"${temporary:-/dev}/null" 2>&1 ||
+        fail "$(tail -n 3 "$temporary/null")
+the new version is not taken into use: $otherwise${former:+; $former stays}"
 }
 
 # At once, so that there is always one in use.
