@@ -44,9 +44,9 @@ class CameraConfig(Section):
     source: str = Field(
         default="auto",
         min_length=1,
-        description="'auto' (the first camera that delivers), 'picamera', a camera's number or /dev/videoN, a video, "
-        "a picture or a folder of them, an rtsp:// or http:// address, or 'demo'; "
-        "'none' to listen only.",
+        description="'auto' (the first camera that delivers), 'picamera', 'csi' (a Jetson's), a camera's number or "
+        "/dev/videoN, a video, a picture or a folder of them, an rtsp:// or http:// address, 'gstreamer:' and a "
+        "pipeline, or 'demo'; 'none' to listen only.",
     )
     width: int = Field(
         default=640, ge=32, le=7680, description="Pixels of a frame's width that the camera is asked for."

@@ -9,8 +9,10 @@ import cv2
 
 from edge.errors import MissingDependencyError, SourceError
 from edge.sources.base import FrameSource
+from edge.sources.csi import csi_source
 from edge.sources.demo import DemoSource
 from edge.sources.devices import CameraInfo, list_cameras
+from edge.sources.gstreamer import GStreamerSource
 from edge.sources.images import IMAGE_SUFFIXES, ImageSource, read_image
 from edge.sources.picamera import PicameraSource, attached_modules
 from edge.sources.sound import SOUND_SUFFIXES, AudioSource, SoundFigures, is_sound_file, open_audio_source
@@ -39,8 +41,8 @@ __all__ = [
 ]
 
 _KINDS = (
-    "auto, demo, picamera, a camera's number or /dev/videoN, an rtsp:// or http:// address, a video, a picture "
-    "or a folder of pictures"
+    "auto, demo, picamera, csi (a Jetson's camera), a camera's number or /dev/videoN, an rtsp:// or http:// address, "
+    "gstreamer:PIPELINE, a video, a picture or a folder of pictures"
 )
 
 _log = logging.getLogger(__name__)
@@ -55,10 +57,10 @@ def open_frame_source(
     ----------
     spec
         `auto` (the first camera that delivers a frame, else the demonstration), `demo`, `picamera` or `picamera:N`,
-        a number (0 is /dev/video0), a path under /dev, an rtsp(s):// or http(s):// address, or the path of a
-        video, a picture or a folder of pictures.
+        `csi` or `csi:N` (a Jetson's camera), a number (0 is /dev/video0), a path under /dev, an rtsp(s):// or
+        http(s):// address, `gstreamer:` and a pipeline, or the path of a video, a picture or a folder of pictures.
     width, height
-        Size in pixels asked of a camera and of the demonstration; files and streams have their own.
+        Size in pixels asked of a camera and of the demonstration; files, streams and pipelines have their own.
     fps
         Frames per second, likewise; the pictures of a folder are taken as if they came at this rate.
     or_demo
@@ -75,9 +77,12 @@ def open_frame_source(
         return _open_any(width=width, height=height, fps=fps, or_demo=or_demo)
     if spec == "demo":
         return DemoSource(width=width, height=height, fps=fps)
-    kind, _, number = spec.partition(":")
-    if kind == "picamera" and (number.isdecimal() or spec == kind):
-        return PicameraSource(int(number or 0), width=width, height=height, fps=fps)
+    kind, _, rest = spec.partition(":")
+    if kind == "gstreamer" and spec != kind:
+        return GStreamerSource(rest)
+    if kind in ("picamera", "csi") and (rest.isdecimal() or spec == kind):
+        open_module = PicameraSource if kind == "picamera" else csi_source
+        return open_module(int(rest or 0), width=width, height=height, fps=fps)
     if spec.isdecimal():
         return CameraSource(f"/dev/video{int(spec)}", width=width, height=height, fps=fps)
     if spec.startswith("/dev/"):
