@@ -23,6 +23,7 @@ from edge.service.setup import Setup
 from edge.service.worker import Job
 from edge.sources import open_audio_source, open_frame_source
 from edge.sources.text import open_text_source
+from edge.sources.video import without_password
 
 
 def assemble(config: Config, *, folder: Path | None, previous: Setup | None = None) -> Setup:
@@ -49,7 +50,13 @@ def assemble(config: Config, *, folder: Path | None, previous: Setup | None = No
     _check(config)
     openers: list[tuple[str, str, Callable[[Journal | None], Callable[[], LoopRun]]]] = []
     if config.camera.source != "none":
-        openers.append(("camera", config.camera.source, partial(_camera, config, FacePipeline.from_config(config))))
+        openers.append(
+            (
+                "camera",
+                without_password(config.camera.source),
+                partial(_camera, config, FacePipeline.from_config(config)),
+            )
+        )
     if config.microphone.source != "none":
         speech = SpeechPipeline.from_config(config)
         openers.append(("microphone", config.microphone.source, partial(_microphone, config, speech)))

@@ -32,7 +32,7 @@ class Job:
     kind: str
     """'camera', 'microphone' or 'text'."""
     spec: str
-    """The source, as the configuration names it."""
+    """The source, as the configuration names it, without a password."""
     open: Callable[[], LoopRun]
     """Opens the source; called in the worker's thread, for a driver may hang."""
 

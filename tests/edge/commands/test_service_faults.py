@@ -87,13 +87,17 @@ def test_a_camera_that_comes_late(service: Service) -> None:
     """As on a board whose network camera boots more slowly: not ready until then, and no demonstration meanwhile."""
     with StreamCamera() as camera:
         camera.deed = "refuse"
-        service.start(f'[camera]\nsource = "{camera.address}"\n[microphone]\nsource = "none"\n')
+        address = camera.address.replace("http://", "http://ann:secret@")
+        service.start(f'[camera]\nsource = "{address}"\n[microphone]\nsource = "none"\n')
         service.until(lambda: service.status["loops"]["camera"]["restarts"] >= 2)
         assert not any(said.startswith("READY=1") for said in service.listen())
         assert any(said.startswith("EXTEND_TIMEOUT_USEC") for said in service.listen())
         camera.deed = "deliver"
         service.wait_ready()
+        assert "ann@" in service.status["loops"]["camera"]["spec"]
         assert service.end() == 0
+        told = [service.log, *service.said, *(detail for _, detail in service.events)]
+        assert not [text for text in told if "secret" in text]
 
 
 def test_a_model_that_is_replaced_by_a_damaged_one(service: Service) -> None:
