@@ -197,6 +197,8 @@ class Journal:
             self.written += len(self._pending)
             self._pending.clear()
             self._events.clear()
+            if self._connection is not None:
+                self._bounds.write_back(self._connection)
 
     def close(self) -> None:
         """Commit what was added and close the file; records that the disk still refuses count as dropped."""

@@ -24,6 +24,8 @@ _AGE_CHECK_SECONDS = 600.0
 _AGED_AT_ONCE = 20_000
 _CONFIRMED_STEP_SECONDS = 3600.0
 _FUTURE_SECONDS = 86_400.0
+_READERS_SECONDS = 0.25
+_WAL_SLACK = 1.5
 
 # A record's time for ageing: a Pi without a clock boots in the past, so no record counts as older than its session's
 # beginning, which is put right when the clock is.
@@ -54,6 +56,7 @@ class Bounds:
         self._clock = clock
         self._cap_pages = 0
         self._next_age_check = 0.0
+        self._held_at = 0
 
     def set_up(self, connection: sqlite3.Connection) -> None:
         """Tell a connection its limits, and give space back where the size was set lower than the file is."""
@@ -81,6 +84,33 @@ class Bounds:
         """
         gone = time.monotonic() >= self._next_age_check and self._delete_aged(connection)
         return self._make_room(connection, rows) or gone
+
+    def write_back(self, connection: sqlite3.Connection) -> None:
+        """After a commit: empty a -wal file that has grown too large.
+
+        SQLite writes it back by itself, but waits for nobody: while one reader follows another it would never begin
+        anew, and grow without end. Here the readers of the moment are waited for, a short time.
+        """
+        wal = self._path.with_name(self._path.name + "-wal")
+        try:
+            size = wal.stat().st_size
+            if size <= self._wal_limit * _WAL_SLACK:
+                self._held_at = 0
+            if size <= max(self._wal_limit * _WAL_SLACK, self._held_at):
+                return
+            before = pragma(connection, "busy_timeout")
+            connection.execute(f"PRAGMA busy_timeout = {int(_READERS_SECONDS * 1000)}")
+            try:
+                (is_held, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {before}")
+            # By a program that stays; each attempt keeps the caller waiting, so the next one is some way off.
+            self._held_at = size + self._wal_limit if is_held else 0
+        except (
+            sqlite3.Error,
+            OSError,
+        ) as error:  # what was committed is committed; the next commit tells what is wrong
+            _log.debug("%s: the -wal file cannot be written back now: %s", self._path, error)
 
     def _delete_aged(self, connection: sqlite3.Connection) -> bool:
         """Delete from the oldest on, in the order of recording, what is older than `max_age`.
