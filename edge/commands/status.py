@@ -26,13 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     import json
     import time
 
-    from edge.service.status import NoServiceError, read_status, service_folder
+    from edge.service.status import read_status, service_folder
 
     folder = service_folder()
     document = read_status(folder)
     age = time.time() - document["written"]
-    if not _is_alive(document["pid"]):
-        raise NoServiceError(f"no service runs: the last one (pid {document['pid']}) ended without a word")
     if arguments.json:
         print(json.dumps(document, indent=2))
     else:
@@ -40,18 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     if document["doing"] != "sensing":
         return 4
     return 0 if all(loop["state"] in ("running", "done") for loop in document["loops"].values()) else 1
-
-
-def _is_alive(pid: int) -> bool:
-    import os
-
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is there, and somebody else's
-        pass
-    return True
 
 
 def _print(document: dict[str, Any], age: float) -> None:

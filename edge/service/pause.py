@@ -200,6 +200,7 @@ class Pause:
     def _quiet(self, now: float) -> str | None:
         if not self._hours:
             return None
+        time.tzset()  # a time zone that was changed holds from now on
         wall = self._wall()
         if wall < EARLIEST:
             return f"quiet hours cannot be kept: the clock says {datetime.fromtimestamp(wall):%Y}; set it (date, NTP)"

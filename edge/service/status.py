@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edge.errors import AffectEdgeError
+from edge.whole_file import write_whole
 
 FILE_NAME = "status.json"
 
@@ -62,17 +62,7 @@ def service_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def write_status(folder: Path, document: Mapping[str, Any]) -> None:
     """Replace the file, whole or not at all; raises OSError."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{FILE_NAME}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-            file.write("\n")
-            os.fchmod(file.fileno(), 0o644)
-        Path(name).replace(folder / FILE_NAME)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    write_whole(folder / FILE_NAME, json.dumps(document) + "\n")
 
 
 def remove_status(folder: Path) -> None:
@@ -87,7 +77,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     Raises
     ------
     NoServiceError
-        There is no such file, it cannot be read, or it is not what this program writes.
+        There is no such file, it cannot be read, it is not what this program writes, or who wrote it is no more.
     """
     file = folder / FILE_NAME
     try:
@@ -100,4 +90,17 @@ def read_status(folder: Path) -> dict[str, Any]:
         raise NoServiceError(f"{file}: cannot be read: {error.strerror or error}") from None
     except (ValueError, TypeError) as error:
         raise NoServiceError(f"{file}: not what affect-edge writes: {error}") from None
+    pid = document.get("pid")
+    if isinstance(pid, int) and not _is_alive(pid):
+        raise NoServiceError(f"no service runs: the last one (pid {pid}) ended without a word")
     return document
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is there, and somebody else's
+        pass
+    return True

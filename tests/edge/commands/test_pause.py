@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -32,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def says(folder: Path, doing: str = "sensing", *, closed: bool = False, **more: object) -> None:
-    document = {"doing": doing, "reason": None, "closed": closed, "written": time.time(), "pid": 1}
+    document = {"doing": doing, "reason": None, "closed": closed, "written": time.time(), "pid": os.getpid()}
     write_status(folder, {**document, "pause_file": str(folder / "pause"), **more})
 
 
@@ -120,6 +122,16 @@ def test_says_that_no_service_runs(
     assert main([command]) == 3
     assert "no service runs" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "status"])
+def test_a_service_that_was_killed_does_not_run(folder: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    says(folder, pid=gone.pid)
+    assert main([command]) == 3
+    assert f"no service runs: the last one (pid {gone.pid}) ended without a word" in capsys.readouterr().err
+    assert not (folder / "pause").exists()
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

@@ -340,6 +340,13 @@ def test_quiet_hours(board: Board) -> None:
     assert pause.wanted(board.steady) == "quiet hours until mon 06:30"
 
 
+def test_another_time_zone_holds_at_once(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    pause = board.start(quiet_hours=["20:00-22:00"])
+    assert pause.wanted(board.steady) is None
+    monkeypatch.setenv("TZ", "JST-9")
+    assert pause.wanted(board.steady) == "quiet hours until 22:00"
+
+
 @pytest.mark.parametrize("is_set", [False, None])
 def test_quiet_hours_wait_for_the_clock_to_be_set(
     board: Board, caplog: pytest.LogCaptureFixture, is_set: bool | None
