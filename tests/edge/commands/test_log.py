@@ -21,6 +21,7 @@ import pytest
 
 from edge import cli
 from edge.commands.log import parse_time
+from edge.journal import Journal
 from edge.observation import NO_SPEECH, UNSURE, Observation
 from tests.edge.journal_helpers import LABELS, fill, numbers, observation
 
@@ -338,6 +339,119 @@ def test_erase_asks_on_a_terminal(varied: Path, answer: str, code: int, left: in
     assert len(numbers(varied)) == left
 
 
+# events
+
+
+@pytest.fixture
+def eventful(path: Path) -> Path:
+    with Journal(path) as journal:
+        journal.event("start", "affect-edge 1.0")
+        journal.event("fault", "camera /dev/video0: no frame for 20 s\x1b[2J")
+        journal.event("restart", "camera")
+        journal.add(observation())
+    return path
+
+
+def test_events_as_a_table(eventful: Path, run: Run) -> None:
+    code, output, errors = run("events")
+    assert (code, errors) == (0, "")
+    header, *rows = output.splitlines()
+    assert header.split() == ["time", "event", "detail"]
+    assert [row[19:].split(maxsplit=1) for row in rows] == [
+        ["start", "affect-edge 1.0"],
+        ["fault", "camera /dev/video0: no frame for 20 s?[2J"],
+        ["restart", "camera"],
+    ]
+    assert abs(datetime.strptime(rows[0][:19], "%Y-%m-%d %H:%M:%S").timestamp() - time.time()) < 120
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["start", "fault", "restart"]),
+        (["--limit", "1"], ["restart"]),
+        (["--kind", "fault"], ["fault"]),
+        (["--kind", "smell"], []),
+        (["--since", "1h"], ["start", "fault", "restart"]),
+        (["--until", "1h"], []),
+    ],
+)
+def test_events_as_json_lines(eventful: Path, run: Run, words: list[str], expected: list[str]) -> None:
+    code, output, _ = run("events", *words, "--json")
+    events = [json.loads(line) for line in output.splitlines()]
+    assert code == 0
+    assert [event["kind"] for event in events] == expected
+    for event in events:
+        assert set(event) == {"id", "session", "boot_id", "wall_time", "monotonic_time", "kind", "detail"}
+
+
+def test_the_latest_twenty_events(path: Path, run: Run) -> None:
+    with Journal(path) as journal:
+        for number in range(30):
+            journal.event("fault", str(number))
+    assert [line.split()[-1] for line in run("events")[1].splitlines()[1:]] == [str(n) for n in range(10, 30)]
+    assert len(run("events", "--limit", "0")[1].splitlines()) == 31
+
+
+# backup
+
+
+def test_backup(varied: Path, run: Run, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    code, output, errors = run("backup", str(target))
+    assert (code, errors) == (0, "")
+    assert output == f"{varied} copied to {target} and checked: {target.stat().st_size / 1e6:.1f} MB\n"
+    assert numbers(target) == numbers(varied)
+    assert cli.main(["log", "--journal", str(target)]) == 0
+
+
+@pytest.mark.parametrize("name", ["absent/copy.db", "journal.db", ""])
+def test_backup_to_where_it_cannot_go(varied: Path, run: Run, tmp_path: Path, name: str) -> None:
+    before = varied.read_bytes()
+    code, output, errors = run("backup", str(tmp_path / name))
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"affect-edge log: error: {tmp_path / name}: ")
+    assert errors.count("\n") == 1
+    assert varied.read_bytes() == before
+
+
+# damage
+
+
+def test_what_can_be_read_of_a_damaged_journal_is_shown(path: Path, run: Run, tmp_path: Path) -> None:
+    fill(path, [observation(number) for number in range(5000)])
+    with path.open("r+b") as stream:
+        stream.seek(path.stat().st_size // 4096 // 2 * 4096)
+        stream.write(b"\xa5" * 4096)
+    code, output, errors = run("--limit", "0", "--json")
+    assert code == 1
+    shown = [round(json.loads(line)["monotonic_time"] / 0.2) for line in output.splitlines()]
+    assert shown == sorted(set(shown))
+    assert 4900 < len(shown) < 5000
+    assert errors == (
+        f"affect-edge log: error: {path}: damaged: what stood in 1 place is left out; sqlite3 '{path}' .recover may "
+        "find more\n"
+    )
+    target = tmp_path / "out.jsonl"
+    code, _, errors = run("export", "--jsonl", str(target))
+    assert (code, len(target.read_text().splitlines())) == (1, len(shown))
+    assert "damaged: what stood in 1 place is left out" in errors
+    code, _, errors = run("backup", str(tmp_path / "copy.db"))
+    assert code == 1
+    assert "the journal is damaged" in errors
+
+
+def test_erasing_tells_of_what_was_set_aside(path: Path, run: Run) -> None:
+    path.write_text("not a journal " * 100)
+    with Journal(path, set_aside=True) as journal:
+        journal.add(observation())
+    (kept,) = path.parent.glob("*.corrupt-*")
+    code, _, errors = run("erase", "--all", "--yes")
+    assert code == 0
+    assert errors == f"Not erased: what is in {kept}; delete them to be rid of it.\n"
+    assert kept.exists()
+
+
 # wrong usage
 
 
@@ -358,6 +472,13 @@ def test_erase_asks_on_a_terminal(varied: Path, answer: str, code: int, left: in
         (["--limit", "many"], "'many' is not a count"),
         (["--modality", "smell"], "invalid choice"),
         (["delete"], "invalid choice"),
+        (["backup"], "backup needs a FILE"),
+        (["backup", "a", "b"], "unrecognized arguments: b"),
+        (["backup", "a", "--since", "1h"], "--since does not belong to 'backup', which takes only --journal"),
+        (["erase", "x", "--all", "--yes"], "'erase' takes no FILE: x"),
+        (["query", "x"], "'query' takes no FILE: x"),
+        (["events", "--label", "happy"], "--label does not belong to 'events'"),
+        (["--kind", "fault"], "--kind does not belong to 'query'"),
     ],
 )
 def test_options_that_do_not_go_together(
@@ -389,7 +510,9 @@ def test_voices_stand_beside_faces(path: Path, run: Run) -> None:
     assert errors.endswith("surprise, neutral, calm, unsure\n")
 
 
-@pytest.mark.parametrize("words", [[], ["summary"], ["export", "--csv", "-"], ["erase", "--all", "--yes"]])
+@pytest.mark.parametrize(
+    "words", [[], ["summary"], ["export", "--csv", "-"], ["erase", "--all", "--yes"], ["events"], ["backup", "x"]]
+)
 def test_no_journal(path: Path, run: Run, words: list[str]) -> None:
     code, output, errors = run(*words)
     assert (code, output) == (1, "")
