@@ -34,19 +34,19 @@ class SessionClock:
 
     def __init__(self) -> None:
         self.opened_monotonic = time.monotonic()
-        self.opened_wall = time.time()
-        """Seconds since 1970 UTC."""
+        self.opened_wall, self._opened_steady = _both()
+        self._unchanged_since = self._opened_steady
         self.was_set = False
         """Whether the system's clock was set since."""
-        self._opened_steady = self._unchanged_since = _steady()
 
     def follow(self) -> None:
         """Put the session's beginning right when the system's clock was set."""
-        step = time.time() - (_steady() - self._opened_steady) - self.opened_wall
+        wall, steady = _both()
+        step = wall - (steady - self._opened_steady) - self.opened_wall
         if abs(step) > _STEP_SECONDS:
             self.opened_wall += step
             self.was_set = True
-            self._unchanged_since = _steady()
+            self._unchanged_since = steady
 
     def wall_at(self, monotonic: float) -> float:
         """The wall time of a moment of this session, by the latest setting of the clock."""
@@ -57,9 +57,24 @@ class SessionClock:
         unchanged = _steady() - self._unchanged_since
         if unchanged >= STEADY_SECONDS:
             return True
-        if SYNCHRONISED.exists() and (not self.was_set or unchanged >= SET_LATELY_SECONDS):
+        if _is_synchronised() and (not self.was_set or unchanged >= SET_LATELY_SECONDS):
             return True
         return known_until is not None and 0 <= time.time() - known_until <= CHAIN_SECONDS
+
+
+def _is_synchronised() -> bool:
+    try:
+        return SYNCHRONISED.exists()
+    except OSError:  # a unit that may not look there
+        return False
+
+
+def _both() -> tuple[float, float]:
+    """The system's clock and the steady one at the same moment."""
+    while True:
+        before, wall, after = _steady(), time.time(), _steady()
+        if after - before < _STEP_SECONDS / 4:  # else the process was stopped, or the board slept, in between
+            return wall, after
 
 
 def _steady() -> float:

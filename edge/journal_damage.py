@@ -37,15 +37,11 @@ def connect_whole(path: Path) -> sqlite3.Connection:
     JournalError
         As of `connect`.
     """
-    wal = path.with_name(path.name + "-wal")
     if path.is_file() and path.stat().st_size:
         # Read only: as the last one to close a file that it may write, SQLite would write back the -wal file into it.
         with closing(connect(path, "read")) as connection:
             if found := _check(connection, path):
                 raise DamagedJournalError(f"{path}: the journal is damaged: {found}")
-    elif wal.exists() and wal.stat().st_size:
-        # SQLite would take it for a new journal and delete the -wal file, which may hold all there is.
-        raise DamagedJournalError(f"{path}: the journal is empty, but its -wal file is not")
     return connect(path, "create")
 
 

@@ -108,6 +108,10 @@ def connect(path: Path, mode: Literal["read", "write", "create"], *, timeout: fl
             raise JournalError(f"{path}: a folder, not a journal; name a file in it")
         if mode == "create":
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            wal = path.with_name(path.name + "-wal")
+            if path.exists() and not path.stat().st_size and wal.exists() and wal.stat().st_size:
+                # SQLite would take it for a new journal and delete the -wal file, which may hold all there is.
+                raise explain(path, sqlite3.DatabaseError("malformed: empty, but its -wal file is not"))
             # SQLite gives the -wal and -shm files beside it the same mode.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         elif not path.exists():

@@ -306,6 +306,38 @@ def test_what_confirms_a_clock(clocks: Clocks, tmp_path: Path) -> None:
     assert clock.is_confirmed(None)
 
 
+def test_a_place_where_the_service_may_not_look_confirms_nothing(
+    clocks: Clocks, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    class Closed:
+        def exists(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("edge.journal_clock.SYNCHRONISED", Closed())
+    write(path, clocks, 1)
+    assert tracks(path) == [1]
+
+
+def test_a_pause_between_the_two_clocks_is_no_setting(
+    clocks: Clocks, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped just after it asked for the one, and before it asked for the other."""
+    with Journal(path) as journal:
+        asked: list[float] = []
+
+        def stopped_once() -> float:
+            asked.append(clocks.wall())
+            if len(asked) == 1:
+                clocks.wait(30.0)
+            return asked[-1]
+
+        journal.add(seen(clocks, 1))
+        monkeypatch.setattr(time, "time", stopped_once)
+        journal.flush()
+        assert asked, "the clock was not asked: the test tests nothing"
+    assert kinds(path) == []
+
+
 def test_the_steady_clock_is_one_that_goes_on_in_sleep() -> None:
     from edge.journal_clock import _steady
 

@@ -161,6 +161,21 @@ def test_an_empty_file_beside_a_wal_is_not_taken_for_a_new_journal(killed: Path)
     assert numbers(killed) == [7]
 
 
+def test_without_leave_an_empty_file_beside_a_wal_is_refused_and_the_wal_kept(killed: Path) -> None:
+    wal = wal_of(killed).read_bytes()
+    os.truncate(killed, 0)
+    with pytest.raises(JournalError, match="damaged; move it and its -wal file aside"):
+        Journal(killed)
+    assert wal_of(killed).read_bytes() == wal
+
+
+def test_a_file_that_was_deleted_beside_its_wal_is_begun_anew(killed: Path) -> None:
+    killed.unlink()
+    with Journal(killed, set_aside=True) as journal:
+        journal.add(observation(7))
+    assert numbers(killed) == [7]
+
+
 def test_an_empty_file_alone_becomes_a_journal(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
