@@ -59,7 +59,8 @@ class PauseConfig(Section):
     file: Annotated[UserPath, AfterValidator(_check_absolute)] | None = Field(
         default=None,
         description="While this file is there, nothing is sensed; its first line may be the end (2026-11-01T18:00, or "
-        "seconds since 1970). `affect-edge pause` writes it. Left out: 'pause' in the service's runtime folder.",
+        "seconds since 1970). `affect-edge pause` writes it. Not in /tmp or /home, which the unit hides from the "
+        "service. Left out: 'pause' in the service's runtime folder.",
     )
     button: GpioLine | None = Field(
         default=None,

@@ -98,7 +98,7 @@ class Pause:
             Seconds of the steady clock, `time.monotonic`, which counts from the board's start.
         """
         if not self._has_recalled:
-            self._recall()
+            self._recall(now)
         self._obey(now)
         standing = self._look(now)
         self._note(standing)
@@ -164,10 +164,13 @@ class Pause:
         """The request that stands."""
         asked = read_request(self.path) if self.path is not None else None
         for request in (asked, self._own):
-            if request is not None and not request.is_over(wall=self._wall(), steady=now, boot=self._boot):
+            if request is not None and not self._is_over(request, now):
                 return request
         # What is over is left there: whoever removed it could remove what is being written in its place.
         return None
+
+    def _is_over(self, request: Request, now: float) -> bool:
+        return request.is_over(wall=self._wall(), steady=now, boot=self._boot)
 
     def _note(self, standing: Request | None) -> None:
         """Tell what is new about the request, and remember it."""
@@ -188,14 +191,15 @@ class Pause:
         except OSError as error:
             _log.warning("%s: a restart may not know of it: %s", self._memory, error.strerror or error)
 
-    def _recall(self) -> None:
+    def _recall(self, now: float) -> None:
         """Go on with a pause from before a restart."""
         self._has_recalled = True
         request = read_request(self._memory) if self._memory is not None else None
-        if request is not None:
-            self._standing = request
-            if self.path is None or read_request(self.path) is None:
-                self._set(request)
+        self._standing = request
+        if request is None or self._is_over(request, now):
+            return
+        if self.path is None or read_request(self.path) is None:
+            self._set(request)
 
     def _quiet(self, now: float) -> str | None:
         if not self._hours:

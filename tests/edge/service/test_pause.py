@@ -258,6 +258,15 @@ def test_a_pause_with_an_end_goes_on_after_a_reboot_by_the_clock_on_the_wall(boa
     assert pause.wanted(board.steady) is None
     board.reboot()
     assert board.start().wanted(board.steady) is None
+    # One whose end came while the board was off is forgotten.
+    pause = board.start()
+    board.ask(60)
+    assert pause.wanted(board.steady) is not None
+    board.later(61)
+    board.reboot()
+    assert board.start().wanted(board.steady) is None
+    assert not board.file.exists()
+    assert not board.memory.exists()
 
 
 def test_the_card_is_written_once_for_each_change(board: Board) -> None:
