@@ -15,6 +15,8 @@ usage: build_deb.sh [--wheels DIR] [--wheel FILE] [--out DIR] [--python PYTHON]
                 the index that /etc/pip.conf names.
   --wheel FILE  affect-edge itself (default: made of this checkout)
   --out DIR     where the package goes (default: dist)
+
+$DEBFULLNAME and $DEBEMAIL say who maintains it.
 USAGE
 }
 
@@ -42,7 +44,9 @@ trap 'exit 1' INT TERM HUP
 temporary=$(mktemp -d)
 find_wheel
 if [ -z "$wheel" ]; then build_wheel; fi
-SOURCE_DATE_EPOCH=$(git -C "$here" log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=$(stat -c %Y "$wheel")
+if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+    SOURCE_DATE_EPOCH=$(git -C "$here" log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=$(stat -c %Y "$wheel")
+fi
 export SOURCE_DATE_EPOCH
 
 architecture=all pythons="python3 (>= 3.10), python3 (<< 3.14)"
@@ -82,7 +86,14 @@ fi
 if [ -d "$temporary/portraits/share/affect-edge/demo" ]; then
     cp -R "$temporary/portraits/share/affect-edge/demo" "$share/firmware_config/"
 fi
-sed -n '/^# \|^## /,$p' "$here/../CHANGELOG.md" | gzip -9n >"$root/usr/share/doc/affect-edge/changelog.gz"
+maintainer="${DEBFULLNAME:-affect-edge} <${DEBEMAIL:-root@$(hostname -f 2>/dev/null || hostname)}>"
+gzip -9n >"$root/usr/share/doc/affect-edge/changelog.gz" <<CHANGELOG
+affect-edge ($number) stable; urgency=medium
+
+  * What is new is told in the project's CHANGELOG.md.
+
+ -- $maintainer  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+CHANGELOG
 cp "$here/debian/copyright" "$root/usr/share/doc/affect-edge/"
 cp "$here/debian/postinst" "$here/debian/prerm" "$here/debian/postrm" "$here/debian/triggers" "$root/DEBIAN/"
 (cd "$root" && find etc -type f | sed 's|^|/|' >DEBIAN/conffiles)
@@ -90,12 +101,13 @@ chmod -R u=rwX,go=rX "$root"
 chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm" "$root/DEBIAN/postrm"
 sed -e "s|@VERSION@|$number|" -e "s|@ARCHITECTURE@|$architecture|" -e "s|@PYTHONS@|$pythons|" \
     -e "s|@SIZE@|$(du -sk "$root" | cut -f 1)|" \
-    -e "s|@MAINTAINER@|${DEBFULLNAME:-affect-edge} <${DEBEMAIL:-root@localhost}>|" \
+    -e "s|@MAINTAINER@|$maintainer|" \
     "$here/debian/control" >"$root/DEBIAN/control"
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 
 mkdir -p "$out"
 package="$out/affect-edge_${number}_$architecture.deb"
-dpkg-deb --root-owner-group --build "$root" "$package.new" >/dev/null
+# Wheels are compressed already.
+dpkg-deb --root-owner-group -Zgzip -z1 --build "$root" "$package.new" >/dev/null
 mv "$package.new" "$package"
 echo "$package"

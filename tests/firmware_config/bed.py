@@ -102,6 +102,19 @@ def build_wheel(out: Path) -> Path:
     return wheel
 
 
+def build_package(out: Path, *options: str) -> Path:
+    """The Debian package, as build_deb.sh makes it."""
+    done = subprocess.run(
+        [str(FIRMWARE / "build_deb.sh"), *options, "--out", str(out), "--python", sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DEBFULLNAME": "Nobody", "DEBEMAIL": "nobody@debian.org", "SOURCE_DATE_EPOCH": "1700000000"},
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
 class Bed:
     """A Debian that was booted.
 

@@ -6,6 +6,7 @@ fetches the wheels, which takes minutes; see bed.py.
 
 from __future__ import annotations
 
+import platform
 import re
 import time
 import zipfile
@@ -16,7 +17,7 @@ import cv2
 import pytest
 
 from edge.sources import open_frame_source
-from tests.firmware_config.bed import Bed, build_wheel, skip_unless_possible
+from tests.firmware_config.bed import Bed, build_package, build_wheel, skip_unless_possible, wheel_folder
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -121,6 +122,11 @@ def test_it_is_ready_when_the_installer_says_so(bed: Bed) -> None:
     assert bed.run("affect-edge", "status").returncode == 0
 
 
+def test_udev_understands_the_rules(bed: Bed) -> None:
+    said = bed.sh("udevadm test /sys/devices/virtual/mem/null 2>&1 | grep affect-edge")
+    assert said.splitlines() == ["Reading rules file: /etc/udev/rules.d/70-affect-edge.rules"]
+
+
 def test_its_state_is_where_systemd_keeps_state(bed: Bed) -> None:
     serve(bed)
     user = bed.sh(f"stat -c %U /proc/{bed.show('MainPID')}").strip()
@@ -169,8 +175,11 @@ def test_a_loop_that_hangs_is_begun_anew_and_the_other_goes_on(bed: Bed) -> None
     (bed.own / "camera.py").write_text(CAMERA, encoding="utf-8")
     bed.sh("mkfifo -m 666 /run/said; systemd-run --quiet --unit=network-camera python3 /own/camera.py")
     configure(bed, STREAM_AND_TEXT)
+    # What installations leave that are cut off from power.
+    bed.sh("mkdir /opt/affect-edge/0.1.0-7 /opt/affect-edge/.install-x")
     assert "is this very version" in bed.sh(f"{INSTALL} --from /run/from --with network")
     try:
+        assert bed.sh("ls -A /opt/affect-edge").split() == ["0.1.0-1", "current"]
         before = bed.status()
         bed.sh("touch /run/silent")
         bed.wait_until(lambda: bed.status()["loops"]["camera"]["restarts"] == 1)
@@ -259,6 +268,26 @@ def broken(own: Path) -> None:
             new.writestr(name.replace(f"-{version}.", "-99.0."), data.replace(f"-{version}.".encode(), b"-99.0."))
 
 
+def test_an_installation_that_fails_leaves_all_as_it_was(bed: Bed) -> None:
+    """There is no network; then there is no room."""
+    serve(bed)
+    pid = bed.show("MainPID")
+    wheel = next(bed.own.glob("next/*.whl")).name
+    done = bed.run("env", "PIP_RETRIES=0", *INSTALL.split(), "--wheel", f"/own/next/{wheel}", check=False)
+    assert done.returncode == 1
+    assert "pip cannot install it" in done.stderr
+    assert "no network?" in done.stderr
+    assert bed.sh("ls -A /opt/affect-edge").split() == ["0.1.0-1", "current"]
+    bed.sh("mv /opt/affect-edge /opt/kept; mkdir /opt/affect-edge; mount -t tmpfs -o size=50M tmpfs /opt/affect-edge")
+    try:
+        done = bed.run(*INSTALL.split(), "--from", "/run/from", check=False)
+    finally:
+        bed.sh("umount /opt/affect-edge; rmdir /opt/affect-edge; mv /opt/kept /opt/affect-edge")
+    assert done.returncode == 1
+    assert "50 MB are free for /opt/affect-edge; it needs" in done.stderr
+    assert (bed.show("ActiveState"), bed.show("MainPID")) == ("active", pid)
+
+
 def test_without_it_what_was_recorded_stays_unless_it_is_purged(bed: Bed) -> None:
     bed.sh("/firmware_config/uninstall.sh")
     assert bed.run("systemctl", "cat", "affect-edge", check=False).returncode != 0
@@ -267,3 +296,23 @@ def test_without_it_what_was_recorded_stays_unless_it_is_purged(bed: Bed) -> Non
     bed.sh("/firmware_config/uninstall.sh --purge")
     left = bed.sh("find / -xdev -name '*affect-edge*' -not -path '/proc/*' -not -path '/run/*'")
     assert left.split() == []
+
+
+def test_the_debian_package_brings_a_service_that_runs_and_takes_all_away(bed: Bed) -> None:
+    """Installed where nothing is left of what the tests above did, from the wheels that it carries."""
+    (wheel,) = bed.own.glob("*.whl")
+    package = build_package(bed.own, "--wheels", str(wheel_folder()), "--wheel", str(wheel))
+    assert package.name.endswith({"x86_64": "_amd64.deb", "aarch64": "_arm64.deb"}[platform.machine()])
+    bed.sh(f"DEBIAN_FRONTEND=noninteractive dpkg --install /own/{package.name}")
+    assert bed.run("affect-edge", "models", "verify").returncode == 0
+    # There is neither a camera nor a microphone: it waits for one to be plugged in.
+    assert bed.show("ActiveState") == "activating"
+    bed.wait_until(lambda: bed.status().get("loops", {}).get("camera", {}).get("state") == "waiting")
+    configure(bed, DEMONSTRATION)
+    bed.sh("systemctl restart affect-edge")
+    assert bed.run("affect-edge", "status").returncode == 0
+    bed.sh("dpkg --remove affect-edge 2>&1")
+    assert bed.run("ls", "/opt/affect-edge", check=False).returncode != 0
+    bed.sh("test -e /var/lib/private/affect-edge/journal.db; test -e /etc/affect-edge/config.toml")
+    bed.sh("dpkg --purge affect-edge 2>&1")
+    assert bed.sh("find /etc /opt /usr /var -name '*affect-edge*'").split() == []
