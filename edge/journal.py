@@ -184,7 +184,7 @@ class Journal:
                 return
             try:
                 self._write_beyond_damage()
-            except (sqlite3.Error, OSError, JournalError) as error:
+            except (sqlite3.Error, OSError, UnicodeDecodeError, JournalError) as error:
                 mended = error if isinstance(error, JournalError) else explain(self.path, error)
                 if self.last_error is None:
                     _log.error("%s; observations are kept in memory and tried again", mended)
@@ -241,7 +241,7 @@ class Journal:
         while True:
             try:
                 return self._write()
-            except (sqlite3.DatabaseError, DamagedJournalError) as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError, DamagedJournalError) as error:
                 if not is_damage(error) or not self._may_set_aside:
                     raise
                 self._begin_anew(error)
@@ -271,7 +271,7 @@ class Journal:
             self._bounds.set_up(connection)
             connection.execute(f"PRAGMA busy_timeout = {int(_FLUSH_TIMEOUT * 1000)}")
             status = self.path.stat()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             connection.close()
             raise explain(self.path, error) from None
         except BaseException:

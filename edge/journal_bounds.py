@@ -106,10 +106,8 @@ class Bounds:
                 connection.execute(f"PRAGMA busy_timeout = {before}")
             # By a program that stays; each attempt keeps the caller waiting, so the next one is some way off.
             self._held_at = size + self._wal_limit if is_held else 0
-        except (
-            sqlite3.Error,
-            OSError,
-        ) as error:  # what was committed is committed; the next commit tells what is wrong
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            # What was committed is committed; the next commit tells what is wrong.
             _log.debug("%s: the -wal file cannot be written back now: %s", self._path, error)
 
     def _delete_aged(self, connection: sqlite3.Connection) -> bool:

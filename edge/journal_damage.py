@@ -59,7 +59,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> str | None:
             return str(error)
         _log.info("%s: not checked to its end in %.0f s", path, CHECK_SECONDS)
         return None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         return str(error)
     finally:
         connection.set_progress_handler(None, 0)

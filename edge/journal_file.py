@@ -14,6 +14,12 @@ from typing import Literal
 from edge.errors import JournalError
 from edge.journal_schema import APPLICATION_ID, SCHEMA_VERSION, migrate, pragma
 
+_DAMAGE = (
+    *("malformed", "not a database", "unsupported file format"),
+    # What comes of names in the schema that are no longer what they were.
+    *("no such table", "no such column", "no column named"),
+)
+
 
 class DamagedJournalError(JournalError):
     """What lies there is no SQLite file, or no longer a whole one."""
@@ -42,7 +48,7 @@ def default_journal_path() -> Path:
     return xdg / "affect-edge" / "journal.db"
 
 
-def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
+def explain(path: Path, error: sqlite3.Error | OSError | UnicodeDecodeError) -> JournalError:
     """One line that names the journal, what is wrong with it, and the mend."""
     text = str(error)
     if isinstance(error, OSError) and error.errno != errno.ENOSPC:
@@ -73,11 +79,9 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error tells of a damaged file, and not of a disk or a folder that refuses."""
-    if isinstance(error, DamagedJournalError):
+    if isinstance(error, (DamagedJournalError, UnicodeDecodeError)):  # the latter is a message with bytes of the file
         return True
-    return isinstance(error, sqlite3.DatabaseError) and any(
-        words in str(error) for words in ("not a database", "malformed")
-    )
+    return isinstance(error, sqlite3.DatabaseError) and any(words in str(error) for words in _DAMAGE)
 
 
 def connect(path: Path, mode: Literal["read", "write", "create"], *, timeout: float = 5.0) -> sqlite3.Connection:
@@ -130,7 +134,7 @@ def connect(path: Path, mode: Literal["read", "write", "create"], *, timeout: fl
             if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
                 raise
             return _open(path, f"{uri}?mode=ro&immutable=1", timeout)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, error) from None
 
 

@@ -96,7 +96,7 @@ class SalvagingReader(JournalReader):
         with explained(self.path):
             try:
                 rows.extend(self._connection.execute(query, values))  # which keeps what came before an error
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 if not is_damage(error):
                     raise
                 return rows, True

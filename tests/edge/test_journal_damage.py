@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from edge.errors import JournalError
 from edge.journal import ASIDE_LIMIT, Journal
-from edge.journal_query import JournalReader
+from edge.journal_query import JournalReader, Selection
+from edge.journal_salvage import SalvagingReader
 from edge.journal_schema import SCHEMA_VERSION
 from tests.edge.journal_helpers import fill, integrity, numbers, observation, start_child
 
@@ -159,6 +161,34 @@ def test_an_empty_file_beside_a_wal_is_not_taken_for_a_new_journal(killed: Path)
     kept, kept_wal = aside(killed)
     assert (kept.stat().st_size, kept_wal.read_bytes()) == (0, wal)
     assert numbers(killed) == [7]
+
+
+def test_random_damage_costs_no_new_record(full: Path, tmp_path: Path) -> None:
+    """Wherever bytes are changed: the service goes on, and what can be read is read without another error."""
+    good = full.read_bytes()
+    moved = 0
+    for seed in range(40):
+        chance = random.Random(seed)
+        path = tmp_path / str(seed) / "journal.db"
+        path.parent.mkdir()
+        path.write_bytes(good)
+        for _ in range(chance.choice((1, 1, 2, 10))):
+            page = chance.choice((0, chance.randrange(len(good) // PAGE))) * PAGE
+            # Headers of pages more often than what they hold.
+            where = page + chance.choice((chance.randrange(PAGE), chance.randrange(120)))
+            overwrite(path, where, chance.randbytes(chance.choice((1, 2, 8, 100)))[: len(good) - where])
+        with suppress(JournalError), SalvagingReader(path) as reader:
+            list(reader.records(Selection()))
+        with Journal(path, set_aside=True) as journal:
+            for number in range(10_000, 10_100):
+                journal.add(observation(number))
+            journal.flush()
+            assert journal.last_error is None
+        with SalvagingReader(path) as reader:
+            last = [round(each.observation.monotonic_time / 0.2) for each in reader.records(Selection(), latest=100)]
+        assert last == list(range(10_000, 10_100)), seed
+        moved += bool(aside(path))
+    assert 10 < moved < 40
 
 
 def test_without_leave_an_empty_file_beside_a_wal_is_refused_and_the_wal_kept(killed: Path) -> None:
