@@ -98,6 +98,10 @@ soak: $(DEV)/.installed ## 10,000 frames, an hour of sound, 100,000 sentences: m
 	$(DEV)/bin/python -m benchmarks.speech_soak $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.text_soak $(ARGS)
 
+.PHONY: board
+board: $(DEV)/.installed ## as root: a whole arm64 board, emulated, with camera and microphone: an hour; ARGS="--write docs/board.md"
+	$(DEV)/bin/python -m benchmarks.board $(ARGS)
+
 .PHONY: wheel
 wheel: $(DEV)/.installed ## build dist/*.whl
 	$(DEV)/bin/python -m build --wheel
