@@ -80,7 +80,7 @@ def test_refuses_what_is_no_length(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 def in_background(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
@@ -89,7 +89,8 @@ def test_waits_until_the_devices_are_closed(folder: Path, capsys: pytest.Capture
     order: list[str] = []
 
     def serve() -> None:
-        while not (folder / "pause").exists():
+        end = time.monotonic() + 30
+        while not (folder / "pause").exists() and time.monotonic() < end:
             time.sleep(0.01)
         says(folder, "paused", closed=False)  # the camera takes its time
         time.sleep(3 * module._LOOK_SECONDS)
