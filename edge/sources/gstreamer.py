@@ -134,14 +134,9 @@ class GStreamerSource(FrameSource):
 
     def _parse(self, text: str) -> Any:
         try:
-            pipeline = self._gst.parse_launch(f"{text} ! {_TAIL}")
+            return self._gst.parse_launch(f"{text} ! {_TAIL}")
         except self._library.error as error:
             raise SourceError(self._explain(_one_line(getattr(error, "message", error)))) from None
-        # A text of several pipelines, or one in brackets: something whose states we do not rule.
-        if not isinstance(pipeline, self._gst.Pipeline):
-            pipeline.set_state(self._gst.State.NULL)
-            raise SourceError(f"'{self.name}' is not one pipeline")
-        return pipeline
 
     def _explain(self, message: str) -> str:
         """What GStreamer says about a text that it does not take, with the mend."""
@@ -214,7 +209,8 @@ class GStreamerSource(FrameSource):
             # The place in GStreamer's source is before the first line's end; what was meant comes after it.
             detail = _one_line((where or "").partition("\n")[2])
             told = f"{_one_line(what.message)}{f' ({detail})' if detail else ''}"
-            self._problem = self._problem or _without_secrets(f"{message.src.get_name()}: {told}")
+            element = message.src.get_name() if message.src is not None else "GStreamer"
+            self._problem = self._problem or _without_secrets(f"{element}: {told}")
 
     def _failure(self) -> SourceError:
         self._listen()

@@ -244,6 +244,20 @@ def test_a_video(library: GStreamer, tmp_path: Path) -> None:
     assert [frame.monotonic_time for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.01)
 
 
+def test_pictures_without_times(library: GStreamer, tmp_path: Path) -> None:
+    if library.gst.ElementFactory.find("multifilesrc") is None or library.gst.ElementFactory.find("pngdec") is None:
+        pytest.skip("apt install gstreamer1.0-plugins-good")
+    for number in range(3):
+        data = cv2.imencode(".png", np.full((8, 9, 3), 60 * number, np.uint8))[1]
+        (tmp_path / f"{number}.png").write_bytes(data.tobytes())
+    with GStreamerSource(f"multifilesrc location={tmp_path}/%d.png caps=image/png ! pngdec") as source:
+        frames = list(source)
+    assert [int(frame.image.max()) for frame in frames] == [0, 60, 120]
+    times = [frame.monotonic_time for frame in frames]
+    assert times[0] == 0
+    assert sorted(set(times)) == times
+
+
 def test_without_pygobject(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gi", None)
     with pytest.raises(MissingDependencyError, match=r"apt install python3-gi .*affect-edge\[gstreamer\]"):
