@@ -9,6 +9,7 @@ RULES=/etc/udev/rules.d
 GPIO_RULES=$RULES/70-affect-edge-gpio.rules
 JOURNALD=/etc/systemd/journald.conf.d/affect-edge.conf
 COMMAND=/usr/local/bin/affect-edge
+PACKAGED=/usr/share/affect-edge/firmware_config
 OPTIONS="network gpu jetson gpio card"
 
 dry_run=""
@@ -77,6 +78,7 @@ check_root() {
 # One at a time: two would make the same folders.
 lock() {
     [ -z "$dry_run" ] || return 0
+    mkdir -p /run/lock
     exec 9>/run/lock/affect-edge-install.lock
     flock -n 9 || fail "another installation is at work; wait for it"
 }

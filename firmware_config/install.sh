@@ -25,6 +25,8 @@ Installs this checkout as a systemd service, or upgrades it. May be run again at
   --no-start       do not start the service, for images that are being built
   --packaged       for the Debian package, which brings units and rules along itself
 
+The installed copies, /opt/affect-edge/current/firmware_config/install.sh and the Debian package's
+/usr/share/affect-edge/firmware_config/install.sh, take --with and --without alone.
 Which index pip uses is said as always: /etc/pip.conf, PIP_INDEX_URL.
 Exit codes: 0 done, 1 not done (an upgrade: the former version runs on), 2 wrong usage.
 USAGE
@@ -54,6 +56,7 @@ parse() {
         esac
         shift
     done
+    if [ "$here" = "$PACKAGED" ]; then packaged=1 use_apt=""; fi
     [ -z "$wheel" ] || [ -z "$wheels" ] || wrong "--wheel and --from do not go together"
     case " $with " in *" jetson "*) with="$with gpu" ;; esac
 }
@@ -83,7 +86,7 @@ check_machine() {
         fi
     fi
     if [ -z "$packaged" ] && dpkg-query -W -f '${Status}' affect-edge 2>/dev/null | grep -q ' installed$'; then
-        require "the Debian package affect-edge is installed: upgrade that, or remove it first (apt remove affect-edge)"
+        require "the Debian package affect-edge is installed: upgrade that, call $PACKAGED/install.sh, or remove it"
     fi
     if [ -e "$COMMAND" ] && [ ! -L "$COMMAND" ]; then require "$COMMAND is not ours; move it away"; fi
 }
@@ -176,6 +179,7 @@ choose() {
         *) drop "$DROP_INS/$name.conf" ;;
         esac
     done
+    if [ -d "$DROP_INS" ]; then run rmdir --ignore-fail-on-non-empty "$DROP_INS"; fi
     reload
 }
 
@@ -205,7 +209,7 @@ main() {
     if [ -n "$dry_run" ]; then
         say "this was a dry run: nothing was changed${warned:+, and it would have ended at the first !}"
     else
-        say "$(basename "$version") is installed. Settings: $CONFIG. Look:  affect-edge status; journalctl -u affect-edge"
+        say "${version##*/} is installed. Settings: $CONFIG. Look:  affect-edge status; journalctl -u affect-edge"
     fi
 }
 
@@ -269,4 +273,5 @@ go_back() {
     fail "the upgrade was taken back; $former runs"
 }
 
-main "$@"
+# On one line, which the shell has read whole: the rest of this file may be replaced meanwhile.
+main "$@"; exit

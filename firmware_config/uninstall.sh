@@ -41,9 +41,9 @@ changed=""
 drop "$JOURNALD"
 restart_journald
 drop "$PREFIX" "$GPIO_RULES"
-for name in network gpu jetson gpio; do drop "$DROP_INS/$name.conf"; done
+for name in network gpu jetson gpio csi; do drop "$DROP_INS/$name.conf"; done
 # What you have put there yourself stays.
-if [ -d "$DROP_INS" ]; then run rmdir "$DROP_INS" 2>/dev/null || true; fi
+if [ -d "$DROP_INS" ]; then run rmdir --ignore-fail-on-non-empty "$DROP_INS"; fi
 if [ -z "$packaged" ]; then
     drop "$UNIT" "$RULES/70-affect-edge.rules"
     if [ "$(readlink "$COMMAND")" = "$PREFIX/current/bin/affect-edge" ]; then drop "$COMMAND"; fi

@@ -51,8 +51,13 @@ check_space() {
     [ "$free" -ge "$LEAST_MB" ] || require "$free MB are free for $PREFIX; it needs $LEAST_MB, half of it for a moment"
 }
 
-# Sets `version` to the folder of what was asked for: a new one, or the one in use where it is the same.
+# Sets `version` to the folder of what was asked for: a new one, or the one in use where it is the same, or where this
+# is its own copy of the installer, which was asked for --with and --without alone.
 make_version() {
+    if [ -z "$wheel$wheels" ] && [ ! -e "$here/../setup.cfg" ] && [ -e "$PREFIX/current/complete" ]; then
+        version=$PREFIX/$former
+        return
+    fi
     find_python
     find_wheel
     check_space
@@ -70,9 +75,11 @@ make_version() {
         if [ -n "$wheels" ]; then export PIP_NO_INDEX=1 PIP_FIND_LINKS="$wheels"; fi
         if [ -z "$wheel" ]; then build_wheel; fi
     fi
-    system=$("$found_python" -c 'import importlib.util as u; print(*[n for n in ("picamera2", "pyaudio") if u.find_spec(n)])' 2>/dev/null) || system=""
+    system=$("$found_python" -c 'from importlib.util import find_spec
+print(*[name for name in ("picamera2", "pyaudio", "gi") if find_spec(name)])' 2>/dev/null) || system=""
     if [ -z "$dry_run" ]; then
-        mark="$(sha256sum "$wheel" | cut -d ' ' -f 1) $("$found_python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))') $system"
+        abi=$("$found_python" -c 'import sysconfig; print(sysconfig.get_config_var("SOABI"))')
+        mark="$(sha256sum "$wheel" | cut -d ' ' -f 1) $abi $system"
         if [ -n "$former" ] && [ "$(cat "$PREFIX/$former/complete" 2>/dev/null)" = "$mark" ]; then
             say "$former is this very version"
             version=$PREFIX/$former
@@ -101,14 +108,18 @@ build_wheel() {
 }
 
 fill_version() {
-    # Those two are Debian's and are found only by an environment that sees the system's packages. All others are taken
-    # anew, so that an upgrade of Debian's does not change ours.
+    # Those three are Debian's (gi is GStreamer's) and are found only by an environment that sees the system's packages. All
+    # others are taken anew, so that an upgrade of Debian's does not change ours.
     run "$found_python" -m venv ${system:+--system-site-packages} "$version" ||
         fail "no environment can be made: sudo apt install python3-venv"
     set -- --quiet ${system:+--ignore-installed}
     case $system in
     # Debian's picamera2 is compiled against its NumPy: the next major one breaks it (picamera2's issue 1211).
-    *picamera2*) set -- "$@" "numpy<$("$found_python" -c 'import numpy; print(int(numpy.__version__.split(".")[0]) + 1)')" ;;
+    *picamera2*)
+        major=$("$found_python" -c 'import numpy; print(numpy.__version__.split(".")[0])') ||
+            fail "Picamera2 is installed without NumPy: sudo apt install --reinstall python3-picamera2 python3-numpy"
+        set -- "$@" "numpy<$((major + 1))"
+        ;;
     esac
     run "$version/bin/python" -m pip install "$@" "${wheel:-this checkout}" ||
         fail "pip cannot install it; see above: no network? (--from DIR needs none), disk full?"
@@ -164,9 +175,10 @@ switch_to() {
     run mv -fT "$PREFIX/.current.new" "$PREFIX/current"
 }
 
-# The former version is kept for a way back; older ones, and what was left half-made, go.
+# The former version is kept until the next upgrade; older ones, and what was left half-made, go.
 tidy() {
     for folder in "$PREFIX"/*-[0-9]* "$PREFIX"/.install-*; do
+        if [ "${version##*/}" = "$former" ] && [ -e "$folder/complete" ]; then continue; fi
         case ${folder##*/} in
         "${version##*/}" | "$former" | '*-[0-9]*' | '.install-*' | "${temporary##*/}") ;;
         *) step "remove ${folder##*/}" && run rm -rf "$folder" ;;

@@ -127,9 +127,11 @@ class Bed:
     def __init__(self, scratch: Path) -> None:
         for name in ("over", "root", "own"):
             (scratch / name).mkdir()
+        # A copy: a shell reads its script as it goes, and somebody may be at work on it.
+        firmware = Path(shutil.copytree(FIRMWARE, scratch / "firmware_config"))
         self.own = scratch / "own"
         self._console = (scratch / "console").open("wb")
-        arguments = [str(scratch), str(root_folder()), str(FIRMWARE), str(wheel_folder())]
+        arguments = [str(scratch), str(root_folder()), str(firmware), str(wheel_folder())]
         self._nspawn = subprocess.Popen(
             ["unshare", "--mount", "--propagation=private", "sh", "-c", _BOOT, "boot", *arguments],
             stdin=subprocess.DEVNULL,
