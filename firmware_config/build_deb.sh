@@ -10,9 +10,9 @@ usage() {
     cat <<'USAGE'
 usage: build_deb.sh [--wheels DIR] [--wheel FILE] [--out DIR] [--python PYTHON]
 
-  --wheels DIR  carry all that affect-edge needs, as wheels of one architecture and one Python: the package is for those,
-                and needs no network. Without it, it is for all, and pip fetches what it needs when it is installed, from
-                the index that /etc/pip.conf names.
+  --wheels DIR  carry all that affect-edge needs, as wheels of one architecture and one Python: the package is for
+                those, and needs no network. Without it, it is for all, and pip fetches what it needs when it is
+                installed, from the index that /etc/pip.conf names.
   --wheel FILE  affect-edge itself (default: made of this checkout)
   --out DIR     where the package goes (default: dist)
 

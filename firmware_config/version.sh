@@ -108,8 +108,8 @@ build_wheel() {
 }
 
 fill_version() {
-    # Those three are Debian's (gi is GStreamer's) and are found only by an environment that sees the system's packages. All
-    # others are taken anew, so that an upgrade of Debian's does not change ours.
+    # Those three are Debian's (gi is GStreamer's) and are found only by an environment that sees the system's packages.
+    # All others are taken anew, so that an upgrade of Debian's does not change ours.
     run "$found_python" -m venv ${system:+--system-site-packages} "$version" ||
         fail "no environment can be made: sudo apt install python3-venv"
     set -- --quiet ${system:+--ignore-installed}
