@@ -35,6 +35,8 @@ def test_a_dry_run_tells_each_step_and_changes_nothing(tmp_path: Path) -> None:
     wheel.touch()
     code, said, errors = call("install.sh", "--dry-run", "--no-apt", "--from", str(tmp_path), "--with", "gpio")
     assert (code, errors) == (0, "")
+    # Where Debian's Python has what is better taken from there.
+    plain = said.replace(" --ignore-installed", "").replace(" --system-site-packages", "")
     for part in (
         "-m venv /opt/affect-edge/7.8.9-1",
         f"pip install --quiet {wheel}",
@@ -46,7 +48,7 @@ def test_a_dry_run_tells_each_step_and_changes_nothing(tmp_path: Path) -> None:
         "systemctl start --no-block affect-edge",
         "nothing was changed",
     ):
-        assert part in said.replace(" --ignore-installed", ""), part
+        assert part in plain, part
     assert said.index("models verify") < said.index("current.new") < said.index("systemctl start")
     assert present() == before
 
