@@ -9,6 +9,7 @@ What is converted is a tf_keras.Model or a `Subject`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -281,4 +282,6 @@ def _convert(subject: Subject, converter: Any) -> bytes:
             return bytes(converter.convert())
     except (ConverterError, RuntimeError, ValueError) as error:
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        # In front stands the line of whatever program called TensorFlow.
+        line = re.sub(r"^\S+:\d+:\d+: (error: )?", "", line)
         raise ModelError(f"{subject.where}: TFLite cannot hold it: {line}") from error

@@ -196,6 +196,11 @@ def _refusal(layer: Any, model: Any, trained: Collection[str]) -> str | None:
     if "AveragePooling" in type(layer).__name__ and all(side == 1 for side in entry[0].shape[1:-1]):
         # The layer before would then have two ranges, its own and this one's, and stay in float for that.
         return "it takes the mean of single numbers, which TFLite leaves out"
+    users = [node.layer for node in layer.outbound_nodes]
+    is_joined = len(users) > 1 and any(isinstance(user, tf_keras.layers.Concatenate) for user in users)
+    if "AveragePooling" in type(layer).__name__ and is_joined:
+        # It has the range of its input, and in TFLite those that are concatenated have that of the whole.
+        return "its range is that of what is concatenated"
     activations = (tf_keras.layers.ReLU, tf_keras.layers.LeakyReLU, tf_keras.layers.Activation)
     if isinstance(layer, activations) and before is not None:
         # On its own it has nothing to train, and TFLite fuses it: x * relu6(x + 3) / 6 is one HARD_SWISH.

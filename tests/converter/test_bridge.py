@@ -219,6 +219,30 @@ def test_a_difference_is_seen() -> None:
     assert bridge.output_difference(model, legacy) > bridge.TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("difference", "last_bit", "is_taken"),
+    [(9e-6, 0.0, True), (3e-5, 1e-7, False), (3e-5, 4.5e-6, True), (5e-5, 4.5e-6, False), (2e-4, 1e-2, False)],
+    ids=["within", "beyond", "rounding", "more than rounding", "too rough to tell"],
+)
+def test_what_rounding_explains_is_let_pass(
+    monkeypatch: pytest.MonkeyPatch, difference: float, last_bit: float, is_taken: bool
+) -> None:
+    monkeypatch.setattr(bridge, "output_difference", lambda *_: difference)
+    monkeypatch.setattr(bridge, "last_bit_difference", lambda *_: last_bit)
+    if is_taken:
+        bridge.to_tf_keras(picture(L.Conv2D(4, 3)))
+        return
+    with pytest.raises(ModelError, match="changes its outputs by"):
+        bridge.to_tf_keras(picture(L.Conv2D(4, 3)))
+
+
+def test_how_much_a_model_makes_of_the_last_bit() -> None:
+    tame = bridge.to_tf_keras(picture(L.Rescaling(2.0, offset=-1.0)))
+    assert 0 < bridge.last_bit_difference(tame) < 3e-7
+    steep = bridge.to_tf_keras(picture(L.Rescaling(40.0), L.Activation("exponential")))
+    assert bridge.last_bit_difference(steep) > 1e-6
+
+
 class Doubling(L.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         return 2 * x

@@ -197,6 +197,24 @@ def test_a_mean_of_single_numbers_is_left() -> None:
     assert dict(plan.calibrated)["mean"].startswith("it takes the mean of single numbers")
 
 
+def test_what_is_pooled_and_concatenated_is_int8(tmp_path: Path) -> None:
+    """As between the blocks of a DenseNet: TFLite has one range before and behind a mean, and in a concatenation."""
+    tf_keras.utils.set_random_seed(5)
+    entry = tf_keras.Input((SIDE, SIDE, 2), name="picture")
+    x = layers.AveragePooling2D(2, name="mean")(layers.Conv2D(4, 3, padding="same", name="first")(entry))
+    grown = layers.Conv2D(4, 3, padding="same")(layers.ReLU()(layers.BatchNormalization()(x)))
+    x = layers.Concatenate()([x, grown])
+    x = layers.Conv2D(4, 3)(layers.ReLU()(layers.BatchNormalization()(x)))
+    model = tf_keras.Model(entry, layers.Flatten()(x), name="dense_block")
+    pictures = np.random.default_rng(0).uniform(0, 1, (48, SIDE, SIDE, 2)).astype(np.float32)
+    made = tune(model, pictures)
+    assert "concatenated" in dict(made.plan.calibrated)["mean"]
+    path = tmp_path / "dense_block.tflite"
+    path.write_bytes(made.content)
+    verify.require_int8(path)
+    assert verify.agreement(model.predict(pictures, verbose=0), verify.logits(path, pictures)).sqnr_db > 20
+
+
 def test_numbers_of_a_table_are_left_alone() -> None:
     entry = tf_keras.Input((6,), dtype="int32", name="pieces")
     x = layers.Embedding(20, 4, name="table")(layers.Reshape((6,), name="turned")(entry))
