@@ -93,7 +93,7 @@ bench-converter: $(DEV)/.installed ## every method on our models and public ones
 	$(DEV)/bin/python -m benchmarks.aarch64 $(TEST_SETS)
 
 .PHONY: soak
-soak: $(DEV)/.installed ## 10,000 frames, an hour of sound, 100,000 sentences: memory and cost do not grow, no drift
+soak: $(DEV)/.installed ## 10,000 frames, an hour of sound, 100,000 sentences, a week of the service: nothing grows, no drift
 	$(DEV)/bin/python -m benchmarks.soak $(ARGS)
 	$(DEV)/bin/python -m benchmarks.speech_soak $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.text_soak $(ARGS)

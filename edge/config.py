@@ -201,7 +201,7 @@ def _message(path: tuple[str, ...], details: Any) -> str:
     if details["type"] == "value_error":  # of a check of our own, which says what is wrong
         return f"{given} is not allowed: {details['ctx']['error']}" if len(path) > 1 else str(details["ctx"]["error"])
     for setting in known:
-        if (setting.section, setting.key) == path:
+        if (setting.section, setting.key) == path[:2]:  # an item of a list has its place behind
             return f"{given} is not allowed; it takes {setting.allowed}"
     return f"{given} is not allowed; it is a section, written [{'.'.join(path)}]"
 

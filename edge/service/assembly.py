@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from edge.config import Config
-from edge.errors import ConfigError
+from edge.errors import ConfigError, JournalError
 from edge.journal import Journal, default_journal_path
 from edge.pipeline.faces import FacePipeline
 from edge.pipeline.microphone import MicrophoneLoop
@@ -70,10 +70,18 @@ def assemble(config: Config, *, folder: Path | None, previous: Setup | None = No
         config=config,
         jobs=tuple(Job(kind, spec, opener(journal)) for kind, spec, opener in openers),
         journal=journal,
-        pause=Pause(config.pause, folder=folder, memory=default_journal_path().with_name("pause")),
+        pause=Pause(config.pause, folder=folder, memory=_memory()),
         heat=Heat(config.heat),
         indicator=Indicator(config.indicator),
     )
+
+
+def _memory() -> Path | None:
+    """What remembers a pause over a restart, beside the journal's usual place."""
+    try:
+        return default_journal_path().with_name("pause")
+    except JournalError:  # a user without a home folder
+        return None
 
 
 def _check(config: Config) -> None:

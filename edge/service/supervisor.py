@@ -21,8 +21,9 @@ from edge.service.worker import Incident, Worker
 
 TICK_SECONDS = 0.25
 
-_END_SECONDS = 4.0
-"""That the loops may take to end at SIGTERM; the journal is committed after it, whatever they do."""
+_END_SECONDS = 3.0
+"""That the loops may take to end at SIGTERM; then the indicator goes off and the journal is committed, whatever they
+do."""
 
 _TELL_SECONDS = 5.0
 """Between two status lines."""
@@ -158,8 +159,10 @@ class Supervisor:
             self._resume()
         elif reason is not None and (self._doing != "paused" or reason != self._reason):
             self._stop_loops("paused", reason)
-            self._event("pause", reason)
-            self._is_pause_told = True
+            # Until the indicator is on is no pause to speak of.
+            if self._is_pause_wanted or self._setup.indicator.problem is not None:
+                self._event("pause", reason)
+                self._is_pause_told = True
 
     def _follow_reload(self) -> None:
         if self._is_told_to_reload and self._new is None:

@@ -321,7 +321,7 @@ def test_a_loop_that_does_not_end_does_not_hold_up_the_end(stage: Stage) -> None
     stage.supervisor.end()
     stage.tick(1)
     assert not stage.supervisor.is_over
-    stage.tick(4)
+    stage.tick(3)
     assert stage.supervisor.is_over and stage.supervisor.left_behind == ["camera"]
 
 
