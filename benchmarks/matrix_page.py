@@ -68,7 +68,7 @@ def _lines(results: measuring.Results) -> Iterator[str]:
     yield from _grid("Signal to quantisation noise in dB", methods, of(lambda cell: f"{cell['sqnr_db']:.1f}"))
     yield from _grid("Operators that work in float", methods, of(_floating))
     yield from _failures(results, methods)
-    yield from dict.fromkeys(f"{row['machine']}" for row in rows)
+    yield from dict.fromkeys(str(row["machine"]).split(", litert")[0] for row in rows)
 
 
 def _about(row: measuring.Results) -> list[str]:
