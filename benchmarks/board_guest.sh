@@ -27,7 +27,7 @@ property() { systemctl show --property="$1" --value affect-edge; }
 
 senses() { affect-edge status; }
 
-is_installed() { [ -e $boot/affect-edge/installed ] || grep -q 'not installed, see above' $boot/affect-edge/first_boot.log; }
+is_installed() { [ -e $boot/affect-edge/install.done ] || grep -q 'not installed, see above' $boot/affect-edge/first_boot.log; }
 
 # How many records of a kind the journal has.
 count() { affect-edge log --journal $journal --json --limit 100000 --modality "$1" 2>/dev/null | wc -l; }

@@ -21,6 +21,18 @@ _PACKAGES = (
     *("python3", "python3-venv", "python3-pyaudio", "alsa-utils", "v4l-utils"),
 )
 
+# Without files that nobody reads, without waiting for the disk, and with the initial RAM disk's modules named rather than
+# all looked through: all of it is done by an emulated processor.
+_LEAN = (
+    '--setup-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
+    '--setup-hook=echo MODULES=list >"$1/etc/initramfs-tools/conf.d/board"',
+    "--setup-hook=printf 'virtio_pci\\nvirtio_blk\\next4\\n' >\"$1/etc/initramfs-tools/modules\"",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+)
+
 _DISK_MB = 4096
 
 # As Raspberry Pi OS has it: the boot partition, here a folder of the host, is mounted below /boot.
@@ -98,8 +110,9 @@ def build(folder: Path = DEFAULT) -> BoardImage:
     try:
         _run_foreign_programs()
         shutil.rmtree(root, ignore_errors=True)
-        packages = f"--include={','.join(_PACKAGES)}"
-        call(["mmdebstrap", "--quiet", "--arch=arm64", "--variant=minbase", packages, _SUITE, str(root)], "board")
+        # In a mount namespace of its own: if it is killed, nothing of this machine stays mounted in what is removed.
+        command = ["unshare", "--mount", "mmdebstrap", "--quiet", "--arch=arm64", "--variant=minbase", *_LEAN]
+        call([*command, f"--include={','.join(_PACKAGES)}", _SUITE, str(root)], "board")
         set_up(root)
         shutil.copyfile(_newest(root, "vmlinuz-*"), image.kernel)
         shutil.copyfile(_newest(root, "initrd.img-*"), image.ram_disk)

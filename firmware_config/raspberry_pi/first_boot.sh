@@ -59,11 +59,12 @@ UNIT
     fi
     run systemctl daemon-reload
     run systemctl --quiet enable "$UNIT"
-    # It is not waited for: the network may take its time, and whoever calls this has other things to do.
-    run systemctl --no-block start "$UNIT"
+    # Not where the kernel's command line has systemd run this alone, and start anew afterwards. It is not waited for: the
+    # network may take its time, and whoever calls this has other things to do.
+    if ! grep -q 'systemd\.run=' /proc/cmdline; then run systemctl --no-block start "$UNIT"; fi
 }
 
-install_package() {
+install() {
     package=$(find "$here" -maxdepth 1 -name 'affect-edge_*.deb' | sort -V | tail -n 1)
     [ -n "$package" ] || fail "there is no affect-edge_*.deb in $here: run prepare_card.sh again"
 
@@ -122,16 +123,14 @@ done
 [ -n "$command" ] || { usage >&2 && exit 2; }
 [ -n "$dry_run" ] || [ "$(id -u)" = 0 ] || fail "only root can do this: sudo sh $0 $command (or --dry-run)"
 
-case $command in
-arrange) arrange ;;
-install)
-    # What happened can be read on any computer, if the device does not come into the network.
-    if [ -n "$dry_run" ]; then
-        install_package
-    else
-        rm -f "$here/installed"
-        { install_package; : >"$here/installed"; } 2>&1 | tee "$here/first_boot.log"
-        [ -e "$here/installed" ]
-    fi
-    ;;
-esac
+if [ -n "$dry_run" ]; then
+    "$command"
+    exit 0
+fi
+# What happened can be read on any computer, if the device does not come into the network.
+rm -f "$here/$command.done"
+{
+    "$command"
+    : >"$here/$command.done"
+} 2>&1 | tee "$here/first_boot.log"
+[ -e "$here/$command.done" ]

@@ -59,6 +59,8 @@ copy_files() {
     run cp "$package" "$boot/affect-edge/$(basename "$package")"
     run cp "$here/first_boot.sh" "$boot/affect-edge/first_boot.sh"
     run cp "$here/../journald/affect-edge.conf" "$boot/affect-edge/journald.conf"
+    # Of a card that has been started already: all of it is done again.
+    run rm -f "$boot/affect-edge/arrange.done" "$boot/affect-edge/install.done"
     if [ -n "$config" ]; then run cp "$config" "$boot/affect-edge/config.toml"; fi
 }
 
@@ -114,7 +116,7 @@ $ARRANGE || true" "$boot/firstrun.sh" | replace "$boot/firstrun.sh"
 #!/bin/sh
 $ARRANGE
 rm -f /boot/firmware/firstrun.sh
-sed -i 's| systemd\\.[^ ]*||g' /boot/firmware/cmdline.txt
+sed -i 's| systemd\\.run[^ ]*||g; s| systemd\\.unit=[^ ]*||' /boot/firmware/cmdline.txt
 exit 0
 FIRSTRUN
         # All of it is one line.

@@ -167,12 +167,12 @@ def test_the_image_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert board_image.build(tmp_path).disk == tmp_path / "disk.img"
 
     def fails(command: list[str], purpose: str) -> None:
-        raise UnavailableError(f"{purpose}: {command[0]}")
+        raise UnavailableError(f"{purpose}: {' '.join(command[:3])}")
 
     monkeypatch.setattr(board_image, "call", fails)
     monkeypatch.setattr(board_image, "_run_foreign_programs", lambda: None)
     (tmp_path / "made").write_text("of something else")
-    with pytest.raises(UnavailableError, match="board: mmdebstrap"):
+    with pytest.raises(UnavailableError, match="board: unshare --mount mmdebstrap"):
         board_image.build(tmp_path)
     assert not (tmp_path / "made").exists()
 
