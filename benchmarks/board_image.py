@@ -21,8 +21,8 @@ _PACKAGES = (
     *("python3", "python3-venv", "python3-pyaudio", "alsa-utils", "v4l-utils"),
 )
 
-# Without files that nobody reads, without waiting for the disk, and with the initial RAM disk's modules named rather than
-# all looked through: all of it is done by an emulated processor.
+# An emulated processor does all of it: so no files that nobody reads, no waiting for the disk, and the modules of the
+# initial RAM disk are named, not searched for.
 _LEAN = (
     '--setup-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
     '--setup-hook=echo MODULES=list >"$1/etc/initramfs-tools/conf.d/board"',
