@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     import signal
 
     # systemd's watchdog ends a process that hangs with SIGABRT: then each thread says where it stood.
-    faulthandler.enable()
+    faulthandler.enable(file=2)
     # Until the supervisor takes the signals: there is nothing yet that would have to be put in order.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

@@ -11,6 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from edge.journal import Journal
 from edge.journal_query import JournalReader, Record, Selection
 from edge.observation import UNSURE, Box, Observation
@@ -92,3 +94,9 @@ def run_child(script: str, *arguments: object) -> str:
         output, errors = child.communicate(timeout=60)
     assert child.returncode == 0, errors
     return output
+
+
+def keep_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody sets the system's clock during the test, as a virtual machine's host may: the journal would tell it."""
+    offset = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    monkeypatch.setattr(time, "time", lambda: offset + time.clock_gettime(time.CLOCK_BOOTTIME))

@@ -28,6 +28,7 @@ from tests.edge.journal_helpers import (
     MARGIN,
     fill,
     integrity,
+    keep_clock,
     numbers,
     observation,
     read,
@@ -38,7 +39,8 @@ from tests.edge.journal_helpers import (
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    keep_clock(monkeypatch)
     return tmp_path / "state" / "journal.db"
 
 

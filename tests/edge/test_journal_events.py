@@ -12,11 +12,12 @@ from edge.journal import EVENTS_LIMIT, Journal
 from edge.journal_query import Event, JournalReader
 from edge.journal_rows import DETAIL_LIMIT
 from edge.journal_upkeep import erase
-from tests.edge.journal_helpers import MARGIN, observation, read, size_on_disk
+from tests.edge.journal_helpers import MARGIN, keep_clock, observation, read, size_on_disk
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    keep_clock(monkeypatch)
     return tmp_path / "journal.db"
 
 
