@@ -30,9 +30,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import measuring
-from benchmarks.soak import MAX_GROWTH_BLOCKS, MAX_GROWTH_KIB, PARTS, Sample, grown, take_sample
+from benchmarks.soak import MAX_GROWTH_BLOCKS, MAX_GROWTH_KIB, PARTS, Sample, draw, grown, take_sample
 from edge.config import Config, parse_config
-from edge.errors import MissingDependencyError, SourceError
+from edge.errors import SourceError
 from edge.journal import Journal
 from edge.observation import Frame
 from edge.pipeline.faces import FacePipeline
@@ -286,27 +286,14 @@ def table(results: measuring.Results) -> str:
 
 def plot(results: measuring.Results, file: Path) -> None:
     """Memory, files, threads and the journal's size over the days, as a picture."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingDependencyError("matplotlib", "demo", "a plot") from None
     samples = results["samples"]
-    days = [sample["frames"] / DAY for sample in samples]
-    figure = Figure(figsize=(8, 9), layout="constrained")
-    rows = (
-        ("memory, MB", [measuring.megabytes(sample["rss_kib"]) for sample in samples]),
-        ("journal, MB", [measuring.megabytes(sample["journal_kib"]) for sample in samples]),
-        ("files", [sample["files"] for sample in samples]),
-        ("threads", [sample["threads"] for sample in samples]),
-    )
-    for axes, (name, values) in zip(figure.subplots(len(rows), sharex=True), rows, strict=True):
-        axes.plot(days, values, marker="o")
-        axes.axvspan(0, days[0], color="0.9")
-        axes.set_ylim(0, 1.15 * max(values))
-        axes.set_ylabel(name)
-        axes.grid(alpha=0.3)
-    axes.set_xlabel("days (the grey part warms up)")
-    figure.savefig(file, dpi=110)
+    rows = {
+        "memory, MB": [measuring.megabytes(sample["rss_kib"]) for sample in samples],
+        "journal, MB": [measuring.megabytes(sample["journal_kib"]) for sample in samples],
+        "files": [sample["files"] for sample in samples],
+        "threads": [sample["threads"] for sample in samples],
+    }
+    draw([sample["frames"] / DAY for sample in samples], rows, file, unit="days")
 
 
 def run(arguments: argparse.Namespace) -> int:

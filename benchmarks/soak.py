@@ -24,10 +24,9 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -197,25 +196,29 @@ def table(results: measuring.Results) -> str:
 
 def plot(results: measuring.Results, file: Path) -> None:
     """Memory, blocks and the cost of a frame over the run, as a picture."""
+    samples = results["samples"]
+    rows = {
+        "memory, MB": [measuring.megabytes(sample["rss_kib"]) for sample in samples],
+        "Python's blocks": [sample["blocks"] for sample in samples],
+        "ms a frame (median)": [sample["frame_ms"] for sample in samples],
+    }
+    draw([sample["frames"] for sample in samples], rows, file, unit="frames")
+
+
+def draw(places: Sequence[float], rows: Mapping[str, Sequence[float]], file: Path, *, unit: str) -> None:
+    """A picture with a curve from zero for each figure; up to the first place everything warms up."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("matplotlib", "demo", "a plot") from None
-    samples: list[dict[str, Any]] = results["samples"]
-    frames = [sample["frames"] for sample in samples]
-    figure = Figure(figsize=(8, 8), layout="constrained")
-    rows = (
-        ("memory, MB", [measuring.megabytes(sample["rss_kib"]) for sample in samples]),
-        ("Python's blocks", [sample["blocks"] for sample in samples]),
-        ("ms a frame (median)", [sample["frame_ms"] for sample in samples]),
-    )
-    for axes, (name, values) in zip(figure.subplots(len(rows), sharex=True), rows, strict=True):
-        axes.plot(frames, values, marker="o")
-        axes.axvspan(0, results["protocol"]["warmup_frames"], color="0.9", label="warm-up")
+    figure = Figure(figsize=(8, 2.5 * len(rows)), layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(len(rows), sharex=True), rows.items(), strict=True):
+        axes.plot(places, values, marker="o")
+        axes.axvspan(0, places[0], color="0.9")
         axes.set_ylim(0, 1.15 * max(values))
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
-    axes.set_xlabel("frames")
+    axes.set_xlabel(f"{unit} (the grey part warms up)")
     figure.savefig(file, dpi=110)
 
 
