@@ -215,7 +215,8 @@ class Soak:
 
     def _is_settled(self) -> bool:
         (worker,) = self._supervisor.workers
-        if worker.closed or self.hangs_until > self.now:
+        # A loop that is to end waits in its camera for the next second.
+        if worker.closed or worker.state == "ending" or self.hangs_until > self.now:
             return True
         if worker.state != "running" or worker.run is None:
             return False
