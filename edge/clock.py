@@ -8,6 +8,9 @@ from pathlib import Path
 EARLIEST = 1_704_067_200.0
 """2024-01-01 in seconds since 1970 UTC: no clock that is right is before that."""
 
+TIMESYNCD_MARK = "run/systemd/timesync/synchronized"
+"""Below the root; systemd-timesyncd makes it when a server told it the time, and it is gone at the next boot."""
+
 _ROOT = Path("/")
 _TIME_ERROR = 5  # <sys/timex.h>: the clock is not synchronised
 _TIMEX_BYTES = 512
@@ -30,7 +33,7 @@ def is_synchronised(root: Path = _ROOT) -> bool | None:
     bool or None
         None: it cannot be known, as in a unit whose system calls are filtered.
     """
-    if (root / "run/systemd/timesync/synchronized").exists():
+    if (root / TIMESYNCD_MARK).exists():
         return True
     # Filters may kill a process for adjtimex, even to read with it.
     if _is_filtered(root):

@@ -204,7 +204,12 @@ class JournalConfig(Section):
     max_size_mb: float = Field(
         default=64.0, ge=1, le=1_000_000, description="Megabytes of the database; beyond it the oldest records go."
     )
-    max_age_days: float = Field(default=30.0, gt=0, le=36500, description="Days after which a record is erased.")
+    max_age_days: float = Field(
+        default=30.0,
+        gt=0,
+        le=36500,
+        description="Days after which a record is erased, once the clock is known to be right.",
+    )
 
 
 class LoggingConfig(Section):

@@ -17,8 +17,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
-"""systemd-timesyncd makes it when a server told it the time; gone at the next boot."""
+from edge.clock import TIMESYNCD_MARK
+
+SYNCHRONISED = Path("/") / TIMESYNCD_MARK
 
 STEADY_SECONDS = 6 * 3600.0
 """A clock that nobody set for so long is believed."""
