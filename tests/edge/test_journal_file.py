@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -67,19 +66,6 @@ def test_a_disk_limit_keeps_a_bounded_batch_and_writes_it_later(path: Path) -> N
     assert mended == f"{PENDING_LIMIT + 1} 10 None"
     assert numbers(path) == [0, *range(11, PENDING_LIMIT + 11)]
     assert integrity(path) == "ok"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small disk needs root; the test with RLIMIT_FSIZE covers the rest")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_really_full_disk(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
