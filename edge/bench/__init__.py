@@ -1,0 +1,1 @@
+"""What `affect-edge bench` measures on the device, and how it is told."""
