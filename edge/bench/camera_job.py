@@ -89,7 +89,7 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     ended = time.monotonic()
     ((began, searches),) = begins
     frames = len(turns.seconds)
-    figures["back_to_back"] = back_to_back_figures(turns.seconds, in_models=watch.seconds, calls=watch.calls)
+    figures["back_to_back"] = back_to_back_figures(turns, watch)
     figures["frames_a_second"] = round(frames / sum(turns.seconds), 2)
     figures["searched"] = round((pipeline.searches - searches) / frames, 4)
     figures["observed"] = round(did.faces / did.frames, 4)

@@ -8,7 +8,7 @@ from typing import Any
 from edge.bench.document import Document, Machine, Protocol, Versions
 
 _MODEL_FIGURES = ("load_ms", "first_ms", "min_ms", "p50_ms", "p90_ms", "p99_ms")
-_FAST_FIGURES = ("min_ms", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "models_ms", "overhead")
+_FAST_FIGURES = ("min_ms", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "models_ms", "overhead", "cpu_overhead")
 _PACED_FIGURES = ("p50_ms", "p99_ms", "missed", "cpu_ms_a_second")
 _MEMORY_FIGURES = ("start_mb", "loaded_mb", "peak_mb", "after_mb")
 

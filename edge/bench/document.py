@@ -140,6 +140,10 @@ class BackToBack(Times):
     mean_ms: float
     models_ms: float = Field(description="Of the mean, what the models' invocations took.")
     overhead: float | None = Field(description="The rest as a part of that: 0.3 for 30 %. Null if no model was run.")
+    cpu_overhead: float | None = Field(
+        description="The same of the processor time of the loop's thread, which other work on the machine does not "
+        "disturb; means nothing where models use several threads or a GPU."
+    )
     invocations: float = Field(description="Of models, for each frame or half second.")
 
 

@@ -104,11 +104,11 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         turns = Turns(options["hops"], options["seconds"], lead_in=lead_in, begin=begin)
         listen(voice, turns)
         ended = time.monotonic()
-        seconds, calls = watch.seconds, watch.calls
+        fast = back_to_back_figures(turns, watch)
         silence = Turns(options["hops"], options["seconds"] / 4, lead_in=lead_in, begin=begin)
         listen(quiet, silence)
     (began, _), (_, silent) = begins
-    figures["back_to_back"] = back_to_back_figures(turns.seconds, in_models=seconds, calls=calls)
+    figures["back_to_back"] = fast
     cost = times(turns.seconds)["p50_ms"] / pipeline.step_seconds
     figures["ms_a_second"] = round(cost, 4)
     figures["real_time_factor"] = round(cost / 1e3, 7)

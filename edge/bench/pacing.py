@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from edge.bench.stopwatch import Stopwatch
 from edge.bench.timing import times
 from edge.observation import AudioBlock, Frame, Image, Samples
 from edge.sources.base import FrameSource, file_frame, live_frame
@@ -43,7 +44,7 @@ class Turns:
     def __init__(self, count: int, seconds: float, *, lead_in: int, begin: Callable[[], object]) -> None:
         self.total = lead_in + count
         """Turns at most."""
-        self._moments: list[int] = []
+        self._moments: list[tuple[int, int]] = []
         self._seconds = seconds
         self._lead_in = lead_in
         self._begin = begin
@@ -55,8 +56,8 @@ class Turns:
         if turn >= self._lead_in:
             if turn == self._lead_in:
                 self._begin()
-            self._moments.append(time.perf_counter_ns())
-            is_late = self._moments[-1] - self._moments[0] > self._seconds * 1e9
+            self._moments.append((time.perf_counter_ns(), time.thread_time_ns()))
+            is_late = self._moments[-1][0] - self._moments[0][0] > self._seconds * 1e9
             if turn >= self.total or (is_late and turn >= self._lead_in + 3):
                 return None
         self._given += 1
@@ -65,7 +66,12 @@ class Turns:
     @property
     def seconds(self) -> list[float]:
         """Of each turn that counts."""
-        return [(later - earlier) / 1e9 for earlier, later in pairwise(self._moments)]
+        return [(later - earlier) / 1e9 for (earlier, _), (later, _) in pairwise(self._moments)]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """That the loop's thread has worked in them."""
+        return (self._moments[-1][1] - self._moments[0][1]) / 1e9
 
 
 class BackToBackFrames(FrameSource):
@@ -207,24 +213,27 @@ def paced_figures(
     }
 
 
-def back_to_back_figures(seconds: Sequence[float], *, in_models: float, calls: int) -> dict[str, Any]:
+def back_to_back_figures(turns: Turns, models: Stopwatch) -> dict[str, Any]:
     """What `document.BackToBack` holds.
 
     Parameters
     ----------
-    seconds
-        Of each frame or half second.
-    in_models
-        Of their sum, what the models' invocations took.
-    calls
-        How many of these there were.
+    turns
+        After the loop's end; a frame or half a second each.
+    models
+        That was reset when they began.
     """
-    total = sum(seconds)
+    seconds = turns.seconds
     return {
         "count": len(seconds),
-        "mean_ms": round(total / len(seconds) * 1e3, 4),
-        "models_ms": round(in_models / len(seconds) * 1e3, 4),
-        "overhead": round(total / in_models - 1, 4) if in_models else None,
-        "invocations": round(calls / len(seconds), 4),
+        "mean_ms": round(sum(seconds) / len(seconds) * 1e3, 4),
+        "models_ms": round(models.seconds / len(seconds) * 1e3, 4),
+        "overhead": _overhead(sum(seconds), models.seconds),
+        "cpu_overhead": _overhead(turns.cpu_seconds, models.cpu_seconds),
+        "invocations": round(models.calls / len(seconds), 4),
         **times(seconds),
     }
+
+
+def _overhead(whole: float, models: float) -> float | None:
+    return round(whole / models - 1, 4) if models > 0 else None

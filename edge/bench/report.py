@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edge.bench.document import BackToBack, Document, Memory, Paced, Times
 
@@ -14,7 +14,7 @@ class Table:
 
     heading: str
     header: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list)
+    rows: Sequence[Sequence[str]]
     note: str = ""
 
 
@@ -78,10 +78,9 @@ def _about(document: Document) -> Iterator[str]:
 def _tables(document: Document) -> Iterator[Table]:
     if document.models:
         yield _models(document)
-    if loops := _loops(document):
-        yield loops
-    if memory := _memory(document):
-        yield memory
+    for made in (_back_to_back(document), _paced(document), _memory(document)):
+        if made:
+            yield made
     if start := document.start:
         row = [_number(value, 2) for value in (start.first_s, start.min_s, start.p50_s, start.max_s)]
         header = ("process start to first observation, s", "first", "min", "p50", "max", "starts", "peak MB")
@@ -130,66 +129,48 @@ def _models(document: Document) -> Table:
     )
 
 
-def _loops(document: Document) -> Table | None:
-    rows: list[Sequence[str]] = []
+def _back_to_back(document: Document) -> Table | None:
     camera, microphone = document.camera, document.microphone
     notes = []
-    if camera:
-        rows += _loop_rows("camera", camera.back_to_back, camera.paced)
-        if camera.frames_a_second is not None:
-            notes.append(f"camera: {camera.frames_a_second:g} frames/s back to back, due at {camera.fps:g}")
-    if microphone:
-        rows += _loop_rows("microphone", microphone.back_to_back, microphone.paced)
-        if microphone.ms_a_second is not None:
-            quiet = microphone.silence_ms_a_second
-            silence = "" if quiet is None else f", of silence {quiet:.2f} ms"
-            notes.append(
-                f"microphone: a second of speech costs {microphone.ms_a_second:.2f} ms{silence} (real-time factor "
-                f"{microphone.real_time_factor:.5f})"
-            )
-    header = (
-        "loop, ms",
-        "min",
-        "p50",
-        "p90",
-        "p99",
-        "mean",
-        "models",
-        "overhead",
-        "due",
-        "missed",
-        "a second",
-        "CPU ms/s",
-    )
-    return Table("Loops", header, rows, "; ".join(notes)) if rows else None
+    if camera and camera.frames_a_second is not None:
+        notes.append(f"camera: {camera.frames_a_second:g} frames a second")
+    if microphone and microphone.ms_a_second is not None:
+        quiet = microphone.silence_ms_a_second
+        silence = "" if quiet is None else f", of silence {quiet:.2f} ms"
+        notes.append(
+            f"microphone: a second of speech costs {microphone.ms_a_second:.2f} ms{silence}: real-time factor "
+            f"{microphone.real_time_factor:.5f}"
+        )
+    parts = (("camera, a frame", camera), ("microphone, half a second", microphone))
+    rows = [_fast_row(name, part.back_to_back) for name, part in parts if part and part.back_to_back]
+    # The second overhead is of the thread's processor time.
+    header = ("loop", "min", "p50", "p90", "p99", "mean", "models", "overhead", "of CPU", "repeats")
+    return Table("Loops back to back, ms", header, rows, "; ".join(notes)) if rows else None
 
 
-def _loop_rows(name: str, fast: BackToBack | None, paced: Paced | None) -> Iterator[Sequence[str]]:
-    if fast:
-        overhead = "-" if fast.overhead is None else f"{fast.overhead:.0%}"
-        yield (
-            f"{name}, back to back",
-            *_times(fast),
-            _number(fast.mean_ms, 2),
-            _number(fast.models_ms, 2),
-            overhead,
-            "-",
-            "-",
-            "-",
-            "-",
-        )
-    if paced:
-        yield (
-            f"{name}, capture to answer",
-            *_times(paced),
-            "-",
-            "-",
-            "-",
-            str(paced.due),
-            str(paced.missed),
-            _number(paced.a_second, 1),
-            _number(paced.cpu_ms_a_second, 1),
-        )
+def _fast_row(name: str, fast: BackToBack) -> list[str]:
+    overheads = ("-" if part is None else f"{part:.0%}" for part in (fast.overhead, fast.cpu_overhead))
+    return [
+        name,
+        *_times(fast),
+        _number(fast.mean_ms, 2),
+        _number(fast.models_ms, 2),
+        *overheads,
+        str(fast.count),
+    ]
+
+
+def _paced(document: Document) -> Table | None:
+    parts = (("camera", document.camera), ("microphone", document.microphone))
+    rows = [_paced_row(name, part.paced) for name, part in parts if part and part.paced]
+    header = ("loop", "min", "p50", "p90", "p99", "due", "missed", "a second", "CPU ms/s")
+    note = f"camera: due at {document.camera.fps:g} frames a second" if document.camera else ""
+    return Table("Loops at their pace, ms from capture to answer", header, rows, note) if rows else None
+
+
+def _paced_row(name: str, paced: Paced) -> list[str]:
+    counts = str(paced.due), str(paced.missed)
+    return [name, *_times(paced), *counts, _number(paced.a_second, 1), _number(paced.cpu_ms_a_second, 1)]
 
 
 def _times(times: Times) -> list[str]:

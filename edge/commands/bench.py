@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         from edge.config import load_config
 
         load_config(arguments.config)
-    document = _measure(_settings(arguments))
+    document = _measure(_settings(arguments), watched=arguments.verbose or sys.stderr.isatty())
     _tell(document, arguments)
     if document.interrupted:
         return INTERRUPTED
@@ -130,7 +130,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return quick_settings(**given) if arguments.quick else Settings(**given)
 
 
-def _measure(settings: Settings) -> Document:
+def _measure(settings: Settings, *, watched: bool) -> Document:
     import signal
 
     from edge.bench.bench import Bench
@@ -143,8 +143,9 @@ def _measure(settings: Settings) -> Document:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    watched = sys.stderr.isatty()
-    return Bench(settings, lambda part: print(f"measures: {part}", file=sys.stderr) if watched else None).run()
+    return Bench(
+        settings, lambda part: print(f"measures: {part}", file=sys.stderr, flush=True) if watched else None
+    ).run()
 
 
 def _tell(document: Document, arguments: argparse.Namespace) -> None:
