@@ -63,6 +63,8 @@ class Bench:
             raise ModelError(f"no model is installed; looked in {looked_in}")
         began, started = time.monotonic(), datetime.now(timezone.utc)
         self._plan(models)
+        # Before all else: what follows can be interrupted, and is not to lose what was measured.
+        about = {"machine": machine(settings.root), "versions": versions()}
         meter = self._meter()
         watch = Watch(meter, root=settings.root, vcgencmd=settings.vcgencmd)
         start = watch.moment()
@@ -91,8 +93,7 @@ class Bench:
                 "seconds": round(time.monotonic() - began, 1),
                 "interrupted": interrupted,
                 "protocol": self._protocol(),
-                "machine": machine(settings.root),
-                "versions": versions(),
+                **about,
                 "state": {
                     "start": start,
                     "end": end,
@@ -172,7 +173,7 @@ class Bench:
             part()
             if self._checklist.is_open(name):
                 self._checklist.fail(name, "ended without saying so")
-        except AffectEdgeError as error:
+        except (AffectEdgeError, ImportError) as error:  # such as OpenCV, which a part alone needs
             self._checklist.fail(name, str(error))
 
     def _idle(self, seconds: float) -> None:
@@ -223,6 +224,12 @@ class Bench:
                     self._checklist.done(f"{job}: {what}")
 
     def _start(self) -> None:
+        from edge.bench.scene import why_no_face
+
+        if reason := why_no_face():
+            self._absent.append(Reason(what="start", reason=reason))
+            self._checklist.done("start")
+            return
         for figures in startup.starts(self.settings):
             self._found["start"] = figures
         self._checklist.done("start")

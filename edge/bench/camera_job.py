@@ -29,13 +29,14 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     start = memory_mb("VmRSS")
 
     from edge.bench.machine import runtime_name
-    from edge.bench.pacing import BackToBackFrames, PacedFrames, Turns, back_to_back_figures, paced_figures
+    from edge.bench.pacing import SOURCE, BackToBackFrames, PacedFrames, Turns, back_to_back_figures, paced_figures
+    from edge.bench.scene import scene
     from edge.bench.stopwatch import Stopwatch
     from edge.config import load_config
     from edge.pipeline.camera import CameraLoop
     from edge.pipeline.faces import FacePipeline
     from edge.pipeline.sinks import Thinned
-    from edge.sources.demo import DemoSource
+    from edge.sources.base import file_frame
 
     class Watched(FacePipeline):
         """Notes when each frame was answered."""
@@ -51,8 +52,9 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     loaded = memory_mb("VmRSS")
     fps, size = config.camera.fps, {"width": config.camera.width, "height": config.camera.height}
     # As it runs: each frame is forgotten before the next is drawn.
-    for frame in DemoSource(paced=False, fps=fps, frames=_MEMORY_FRAMES, **size):
-        pipeline(frame)
+    seen, pictures = scene(**size, fps=fps)
+    for index, picture in enumerate(islice(pictures, _MEMORY_FRAMES)):
+        pipeline(file_frame(picture, index, index / fps, SOURCE))
     memory = {
         "start_mb": start,
         "loaded_mb": loaded,
@@ -60,7 +62,7 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         "after_mb": memory_mb("VmRSS"),
     }
     figures: dict[str, Any] = {
-        "scene": "the built-in demonstration: one face, moving",
+        "scene": seen,
         **size,
         "fps": fps,
         "detector": config.face.model,
@@ -72,7 +74,7 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     # The motion is that of the configured frame rate, for a face that moves further from frame to frame costs more.
     count = max(2, min(round(fps * _SCENE_SECONDS), options["frames"]))
-    images = [frame.image for frame in islice(DemoSource(paced=False, fps=fps, **size), count)]
+    images = list(islice(scene(**size, fps=fps)[1], count))
     pipeline.reset()
     # What runs behind it does: a line on the console at times, here one that nobody reads.
     sinks = [Thinned(lambda observation: None, interval=5.0)]

@@ -37,15 +37,15 @@ def job(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _frames(options: dict[str, Any]) -> Iterator[int]:
     """Each time, a frame was looked at."""
     from edge.bench.pacing import SOURCE, to_and_fro
+    from edge.bench.scene import scene
     from edge.config import load_config
     from edge.pipeline.faces import FacePipeline
     from edge.sources.base import file_frame
-    from edge.sources.demo import DemoSource
 
     config = load_config(Path(options["config"]) if options["config"] else None)
     pipeline = FacePipeline.from_config(config)
     fps, size = config.camera.fps, {"width": config.camera.width, "height": config.camera.height}
-    images = [frame.image for frame in islice(DemoSource(paced=False, fps=fps, **size), _FRAMES)]
+    images = list(islice(scene(**size, fps=fps)[1], _FRAMES))
     for index in count():
         pipeline(file_frame(images[to_and_fro(index, _FRAMES)], index, index / fps, SOURCE))
         yield 1

@@ -49,7 +49,7 @@ def sustained(settings: Settings, watch: Watch) -> Generator[dict[str, Any], Non
     NoProcessError
         No process can be started here.
     JobError
-        Both pipelines failed; says how.
+        A pipeline failed; says how, after the other has run on to the end.
     """
     planned = settings.minutes * 60
     every = max(_LEAST_SECONDS, planned / _SAMPLES)
@@ -73,6 +73,8 @@ def sustained(settings: Settings, watch: Watch) -> Generator[dict[str, Any], Non
             samples.append(_sample(workers, watch, began, last, now))
             last = now
             yield _figures(planned, now - began, samples)
+        if failed := [f"{part}: {worker.error}" for part, worker in workers.items() if worker.error]:
+            raise JobError("; ".join(failed))
 
 
 def _sample(workers: dict[str, _Worker], watch: Watch, began: float, last: float, now: float) -> dict[str, Any]:
