@@ -16,8 +16,8 @@ from edge.sources.demo import DemoSource
 
 FACE = "the built-in demonstration: one face, moving"
 NO_FACE = (
-    "no portrait is installed (pip install 'affect-edge[demo]'): a moving pattern without a face, so that faces are only "
-    "searched for"
+    "no portrait is installed (pip install 'affect-edge[demo]'): a moving pattern without a face, so that faces are "
+    "only searched for"
 )
 
 
