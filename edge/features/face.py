@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -108,12 +109,13 @@ def _alignment(face: Face, size: int, geometry: CropGeometry) -> tuple[complex, 
     # Mirrored, or all on one line: no face seen from the front.
     if (across.conjugate() * down).imag <= 0:
         return None
-    targets = [size * point for point in geometry.points()]
-    middle, target_middle = sum(points) / 3, sum(targets) / 3
-    spread = sum(abs(point - middle) ** 2 for point in points)
-    turn = sum(
-        (point - middle).conjugate() * (target - target_middle) for point, target in zip(points, targets, strict=True)
-    )
+    targets, target_middle = _targets(size, geometry)
+    middle = sum(points) / 3
+    spread, turn = 0.0, 0j
+    for point, target in zip(points, targets, strict=True):
+        off = point - middle
+        spread += off.real * off.real + off.imag * off.imag
+        turn += off.conjugate() * target
     if not geometry.rotate:
         turn = complex(abs(turn))
     turn /= spread
@@ -121,6 +123,14 @@ def _alignment(face: Face, size: int, geometry: CropGeometry) -> tuple[complex, 
     if not least * longer * abs(turn) <= size <= most * longer * abs(turn):
         return None
     return turn, target_middle - turn * middle
+
+
+@lru_cache(maxsize=8)
+def _targets(size: int, geometry: CropGeometry) -> tuple[tuple[complex, ...], complex]:
+    """Where the three points come to lie in the crop, from their middle; and their middle."""
+    targets = [size * point for point in geometry.points()]
+    middle = sum(targets) / 3
+    return tuple(target - middle for target in targets), middle
 
 
 def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | None:
@@ -134,12 +144,9 @@ def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | Non
     y1 = min(height, math.ceil(max(corner.imag for corner in corners)) + 1)
     if x0 >= x1 or y0 >= y1:
         return None
-    # As for boxes: a large face is averaged over whole blocks of pixels first, against aliasing.
-    factor = min(max(1, int(1 / abs(turn))), x1 - x0, y1 - y0)
-    columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
-    gray = to_gray(image[y0 : y0 + rows * factor, x0 : x0 + columns * factor])
-    if factor > 1:
-        gray = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_AREA)
+    factor = _halvings(min(1 / abs(turn), x1 - x0, y1 - y0))
+    columns, rows = (x1 - x0) // factor * factor, (y1 - y0) // factor * factor
+    gray = _shrunk(to_gray(image[y0 : y0 + rows, x0 : x0 + columns]), factor)
     shift += turn * complex(x0, y0)
     turn *= factor
     # OpenCV counts from the middle of the first pixel.
@@ -153,9 +160,7 @@ def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | Non
 def _crop_box(image: Image, box: Box, size: int) -> Image:
     """The square around a box, scaled to `size` x `size`."""
     side = max(box.width, box.height)
-    # OpenCV averages whole blocks of pixels several times faster than parts of them: large faces are shrunk by a whole
-    # factor first, for which their side may lose a pixel or two.
-    factor = max(1, side // size)
+    factor = _halvings(side / size)
     side -= side % factor
     x0 = round(box.x + (box.width - side) / 2)
     y0 = round(box.y + (box.height - side) / 2)
@@ -169,11 +174,46 @@ def _crop_box(image: Image, box: Box, size: int) -> Image:
         gray = cv2.copyMakeBorder(
             gray, max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0), cv2.BORDER_REPLICATE
         )
-    if factor > 1:
-        gray = cv2.resize(gray, (side // factor, side // factor), interpolation=cv2.INTER_AREA)
-    # Less than a factor of 2 is left, which linear interpolation shrinks without losing lines; or the face is enlarged.
-    crop: Image = cv2.resize(gray, (size, size), interpolation=cv2.INTER_LINEAR)
+    crop: Image = cv2.resize(_shrunk(gray, factor), (size, size), interpolation=cv2.INTER_LINEAR)
     return crop
+
+
+def _halvings(ratio: float) -> int:
+    """The power of two by which a face is averaged before it is interpolated, against aliasing.
+
+    Less than a factor of 2 is left, which linear interpolation shrinks without losing lines. OpenCV averages 2x2 pixels
+    with vector instructions; other whole factors take five to ten times as long, parts of pixels longer still.
+    """
+    return 1 << max(0, int(ratio).bit_length() - 1)
+
+
+def _shrunk(gray: Image, factor: int) -> Image:
+    """Blocks of `factor` x `factor` pixels, a power of two that divides both sides, made one."""
+    while factor > 1:
+        rows, columns = gray.shape
+        gray = cv2.resize(gray, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
+        factor //= 2
+    return gray
+
+
+class PixelInput:
+    """Turns pixels into the stored numbers of a model's input.
+
+    Parameters
+    ----------
+    spec
+        Of the model's manifest.
+    """
+
+    def __init__(self, spec: ImageInput) -> None:
+        self._table = pixel_table(spec)
+        # The usual quantisation of pixels turns their first bit over, which takes a part of a look-up's time.
+        self._turns_bit = self._table.dtype == np.int8 and np.array_equal(self._table, np.arange(-128, 128))
+
+    def __call__(self, pixels: Image) -> npt.NDArray[np.generic]:
+        """(rows, columns) uint8 as (1, rows, columns, 1) of the input's dtype."""
+        stored = (pixels ^ np.uint8(128)).view(np.int8) if self._turns_bit else self._table[pixels]
+        return stored[None, :, :, None]
 
 
 def pixel_table(spec: ImageInput) -> npt.NDArray[np.generic]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -111,6 +111,6 @@ def _moved(anchor: _Anchor) -> Face:
     face, (right, down) = anchor.face, anchor.shift
     if not (right or down):
         return face
-    box = replace(face.box, x=round(face.box.x + right), y=round(face.box.y + down))
-    landmarks = face.landmarks and tuple((x + right, y + down) for x, y in face.landmarks)
-    return replace(face, box=box, landmarks=landmarks)
+    box = Box(round(face.box.x + right), round(face.box.y + down), face.box.width, face.box.height)
+    landmarks = face.landmarks and tuple([(x + right, y + down) for x, y in face.landmarks])
+    return Face(box, face.score, landmarks)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.features.face import crop_face, pixel_table
+from edge.features.face import PixelInput, crop_face
 from edge.inference import Accelerator
 from edge.inference.interpreter import load_model
 from edge.observation import Face, Image
@@ -36,9 +37,9 @@ class ExpressionRecognizer:
             model, task="expression", threads=threads, accelerator=accelerator
         )
         self._size = self.manifest.input.shape[1]
-        self._pixels = pixel_table(self.manifest.image_input)
+        self._stored = PixelInput(self.manifest.image_input)
         # softmax((scale * (stored - zero_point)) / temperature): the zero point drops out of a softmax.
-        self._slope = np.float32(self.manifest.output.scale / self.manifest.calibration.temperature)
+        self._slope = self.manifest.output.scale / self.manifest.calibration.temperature
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -64,8 +65,9 @@ class ExpressionRecognizer:
 
     def recognize(self, crop: Image) -> npt.NDArray[np.float32]:
         """Probabilities of a ready-made grey crop, (size, size) uint8 as `crop_face` cuts it."""
-        stored = self._interpreter.run(self._pixels[crop][None, :, :, None])[0]
-        scaled = stored.astype(np.float32) * self._slope
-        odds = np.exp(scaled - scaled.max())
-        probabilities: npt.NDArray[np.float32] = odds / odds.sum()
+        stored = self._interpreter.run(self._stored(crop))[0].tolist()
+        # Of so few numbers Python's own are faster than NumPy's calls.
+        most = max(stored)
+        odds = [math.exp((number - most) * self._slope) for number in stored]
+        probabilities: npt.NDArray[np.float32] = np.array(odds, np.float32) / np.float32(sum(odds))
         return probabilities

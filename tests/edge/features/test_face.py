@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.features.face import DEFAULT_GEOMETRY, FACE_SIZE, CropGeometry, crop_face, pixel_table, to_gray
+from edge.features.face import DEFAULT_GEOMETRY, FACE_SIZE, CropGeometry, PixelInput, crop_face, pixel_table, to_gray
 from edge.inference.manifest import ImageInput
 from edge.observation import Box, Face, Landmarks
 
@@ -95,6 +95,21 @@ def test_pixels_are_clipped_to_what_the_type_holds() -> None:
 def test_float_pixels_take_the_manifests_range() -> None:
     table = pixel_table(ImageInput(shape=(1, 48, 48, 1), dtype="float32", pixel_range=(-1.0, 1.0)))
     assert (table[0], table[255]) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ImageInput(shape=(1, 4, 64, 1), dtype="int8", scale=1 / 255, zero_point=-128),
+        ImageInput(shape=(1, 4, 64, 1), dtype="int8", scale=1 / 300, zero_point=0),
+        ImageInput(shape=(1, 4, 64, 1), dtype="float32", pixel_range=(-1.0, 1.0)),
+    ],
+)
+def test_a_picture_becomes_what_the_table_says(spec: ImageInput) -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(4, 64)
+    stored, table = PixelInput(spec)(pixels), pixel_table(spec)
+    assert (stored.shape, stored.dtype) == ((1, 4, 64, 1), table.dtype)
+    assert np.array_equal(stored.ravel(), table)
 
 
 @pytest.mark.parametrize("side", [47, 60, 95, 96, 97, 150, 199, 333, 480])
