@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import measuring
 from benchmarks.fetching import UnavailableError, call
-from benchmarks.peers.places import NODE
+from benchmarks.peers.places import INSTALLED, NODE
 from benchmarks.peers.system import ENVIRONMENTS
 
 
@@ -31,7 +31,7 @@ def make(folder: Path, name: str) -> bool:
         pip or npm fails, or the folder holds something else.
     """
     home = folder / name
-    done = home / ".installed"
+    done = home / INSTALLED
     if done.is_file():
         return False
     if home.is_dir() and any(home.iterdir()):

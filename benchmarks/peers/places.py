@@ -19,6 +19,9 @@ from edge.errors import AffectEdgeError
 NODE = "face-api"
 """The environment that is a folder with node_modules."""
 
+INSTALLED = ".installed"
+"""The file that says that an environment was made to its end."""
+
 EDITABLE = ("edge", "converter", "training", "models")
 """What a wheel of this project carries, for the size of one that is installed from a checkout."""
 
@@ -162,7 +165,7 @@ def _node_folder(folders: Folders) -> Path | None:
     if folders.environments is None:
         return None
     home = folders.environments.resolve() / NODE
-    return home if (home / "node_modules" / "@vladmandic" / "face-api").is_dir() else None
+    return home if (home / INSTALLED).is_file() else None
 
 
 def _python(environment: str, folders: Folders) -> Path:
@@ -171,9 +174,9 @@ def _python(environment: str, folders: Folders) -> Path:
         return folders.pythons[environment]
     if folders.environments is not None:
         # Not resolved: a virtual environment is known by the place of its link.
-        python = folders.environments.absolute() / environment / "bin" / "python"
-        if python.exists():
-            return python
+        home = folders.environments.absolute() / environment
+        if (home / INSTALLED).is_file():
+            return home / "bin" / "python"
     return folders.pythons.get("", Path(sys.executable))
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -268,6 +269,19 @@ def test_environments_are_pinned_and_nothing_is_overwritten(tmp_path: Path) -> N
     assert environments.make(tmp_path, "opencv") is False
     with pytest.raises(SystemExit):
         environments.main([str(tmp_path), "caffe"])
+
+
+def test_an_environment_that_was_cut_short_is_not_used(tmp_path: Path) -> None:
+    python = tmp_path / "opencv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    commands = []
+    for _ in range(2):
+        found = place(replace(BY_NAME["OpenCV Haar"], module="json", files=()), Folders(environments=tmp_path))
+        assert isinstance(found, Ready)
+        commands.append(found.command[0])
+        (tmp_path / "opencv" / ".installed").touch()
+    assert commands == [sys.executable, str(python)]
 
 
 def test_the_program_for_node_is_sound() -> None:
