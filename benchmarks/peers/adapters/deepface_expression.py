@@ -16,12 +16,13 @@ WEIGHTS = "facial_expression_model_weights.onnx"
 def load(settings: dict[str, Any]) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
     """No face is an empty answer here, not the error that it is by default."""
     package = _package(settings)
+    no_face = import_module("deepface.modules.exceptions").FaceNotDetected
 
     def answer(image: Any, about: dict[str, Any]) -> dict[str, Any]:
         del about
         try:
             faces = package.analyze(image, actions=["emotion"], silent=True)
-        except ValueError:
+        except no_face:
             faces = []
         return {"found": len(faces), "label": faces[0]["dominant_emotion"] if faces else None}
 
