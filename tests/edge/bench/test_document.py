@@ -89,3 +89,8 @@ def test_another_file_is_told_with_its_name(tmp_path: Path, text: str, reason: s
     assert str(file) in str(told.value)
     with pytest.raises(DataError, match="No such file"):
         read_document(tmp_path / "none.json")
+
+
+def test_the_page_in_the_docs_tells_of_every_part() -> None:
+    page = (Path(__file__).parents[3] / "docs/bench.md").read_text()
+    assert [name for name in SCHEMA["properties"] if f"`{name}`" not in page] == []
