@@ -107,7 +107,7 @@ def _differences(old: Document, new: Document) -> Iterator[dict[str, Any]]:
         ("camera", old.camera, new.camera),
         ("microphone", old.microphone, new.microphone),
     ):
-        for key in ("width", "height", "fps", "detector", "expression", "rate", "model", "hop_s"):
+        for key in ("scene", "sound", "width", "height", "fps", "detector", "expression", "rate", "model", "hop_s"):
             found = getattr(one, key, None), getattr(other, key, None)
             if one is not None and other is not None and found[0] != found[1]:
                 yield {"what": f"{name}.{key}", "old": found[0], "new": found[1]}
