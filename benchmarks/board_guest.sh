@@ -9,7 +9,8 @@ mkdir -p "$results"
 
 uptime_s() { cut -d ' ' -f 1 /proc/uptime; }
 
-tell() { echo "BOARD $(uptime_s) $*"; }
+# Not to standard output: the login on the console hangs up whoever has it open.
+tell() { echo "BOARD $(uptime_s) $*" >/dev/console; }
 
 keep() { printf '%s\n' "$2" >"$results/$1"; }
 

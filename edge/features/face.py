@@ -144,9 +144,12 @@ def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | Non
     y1 = min(height, math.ceil(max(corner.imag for corner in corners)) + 1)
     if x0 >= x1 or y0 >= y1:
         return None
-    factor = _halvings(min(1 / abs(turn), x1 - x0, y1 - y0))
-    columns, rows = (x1 - x0) // factor * factor, (y1 - y0) // factor * factor
-    gray = _shrunk(to_gray(image[y0 : y0 + rows, x0 : x0 + columns]), factor)
+    # As for boxes: a large face is averaged over whole blocks of pixels first, against aliasing.
+    factor = min(max(1, int(1 / abs(turn))), x1 - x0, y1 - y0)
+    columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
+    gray = to_gray(image[y0 : y0 + rows * factor, x0 : x0 + columns * factor])
+    if factor > 1:
+        gray = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_AREA)
     shift += turn * complex(x0, y0)
     turn *= factor
     # OpenCV counts from the middle of the first pixel.
@@ -160,7 +163,10 @@ def _warp(image: Image, turn: complex, shift: complex, size: int) -> Image | Non
 def _crop_box(image: Image, box: Box, size: int) -> Image:
     """The square around a box, scaled to `size` x `size`."""
     side = max(box.width, box.height)
-    factor = _halvings(side / size)
+    # OpenCV averages whole blocks of pixels several times faster than parts of them: large faces are shrunk by a whole
+    # factor first, for which their side may lose a pixel or two. (Powers of two alone, which it averages fastest, cost
+    # 0.4 points of accuracy.)
+    factor = max(1, side // size)
     side -= side % factor
     x0 = round(box.x + (box.width - side) / 2)
     y0 = round(box.y + (box.height - side) / 2)
@@ -174,26 +180,11 @@ def _crop_box(image: Image, box: Box, size: int) -> Image:
         gray = cv2.copyMakeBorder(
             gray, max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0), cv2.BORDER_REPLICATE
         )
-    crop: Image = cv2.resize(_shrunk(gray, factor), (size, size), interpolation=cv2.INTER_LINEAR)
+    if factor > 1:
+        gray = cv2.resize(gray, (side // factor, side // factor), interpolation=cv2.INTER_AREA)
+    # Less than a factor of 2 is left, which linear interpolation shrinks without losing lines; or the face is enlarged.
+    crop: Image = cv2.resize(gray, (size, size), interpolation=cv2.INTER_LINEAR)
     return crop
-
-
-def _halvings(ratio: float) -> int:
-    """The power of two by which a face is averaged before it is interpolated, against aliasing.
-
-    Less than a factor of 2 is left, which linear interpolation shrinks without losing lines. OpenCV averages 2x2 pixels
-    with vector instructions; other whole factors take five to ten times as long, parts of pixels longer still.
-    """
-    return 1 << max(0, int(ratio).bit_length() - 1)
-
-
-def _shrunk(gray: Image, factor: int) -> Image:
-    """Blocks of `factor` x `factor` pixels, a power of two that divides both sides, made one."""
-    while factor > 1:
-        rows, columns = gray.shape
-        gray = cv2.resize(gray, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
-        factor //= 2
-    return gray
 
 
 class PixelInput:
