@@ -108,3 +108,13 @@ def test_a_model_that_is_damaged_is_told_and_the_others_are_measured(expression_
     assert failed["failed"] == "bad, cpu, 1 threads"
     assert "bad" in failed["reason"]
     assert measured["model"]["model"] == "good"
+
+
+def test_a_gpu_is_measured_or_told_as_absent(expression_model: Path) -> None:
+    options = {"models": [["e", str(expression_model)]], "rounds": 1, "repeats": 2, "seconds": 1.0, "quick": True}
+    found = list(run_job("gpu", options))
+    assert found
+    for event in found:
+        assert event.get("absent") == "gpu" if "absent" in event else event["model"]["accelerator"] != "cpu"
+    reasons = [event["reason"] for event in found if "absent" in event]
+    assert len(set(reasons)) == len(reasons)
