@@ -83,6 +83,15 @@ bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by
 	$(DEV)/bin/python -m benchmarks.text_cost $(if $(TEXT),--data $(TEXT)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
 
+.PHONY: peers
+peers: $(DEV)/.installed ## others on the same input, in environments of their own below ../peers; ARGS="--files DIR --write docs/peers.md"
+	$(DEV)/bin/python -m benchmarks.peers.environments ../peers
+	$(DEV)/bin/python -m benchmarks.peers --environments ../peers $(ARGS)
+
+.PHONY: instructions
+instructions: $(DEV)/.installed ## what a Pi 4 and a Pi 5 execute for each model, frame and hop, against what is expected
+	$(DEV)/bin/python -m benchmarks.instructions $(ARGS)
+
 TEST_SETS = $(if $(wildcard $(DATA)),--faces $(DATA)) $(if $(SPEECH),--speech $(SPEECH)) $(if $(TEXT),--text $(TEXT)) \
 	$(if $(FACES),--photographs $(FACES))
 
