@@ -8,7 +8,7 @@ detection and, where a system has it, the expression. Ratios are to affect-edge 
   ms               mean; median, 5 % and 95 % beside it in --json
   a second         one over the mean
   CPU ms           of all threads, for each item
-  start            from starting the process to its first answer, in seconds
+  start            from starting the process to its first answer, in seconds; beside it those on the CPU
   peak             the most memory that was ever resident (VmHWM), shared libraries included
   disk             the installed packages with all that they ask for, models included, without Python or Node itself
 
@@ -101,7 +101,9 @@ def _measure(
                 failed[each.system.name] = f"fitting: {error}"
     running = [each for each in ready if each.system.name not in failed]
     given, described = _inputs(arguments, {each.system.job for each in running}, counts["warmup"] + counts["rounds"])
-    steps = len(running) * (counts["starts"] + 1) + (counts["warmup"] + counts["rounds"]) * len(_THREADS)
+    steps = len(running) * (counts["starts"] + 1 if counts["starts"] else 0) + (
+        counts["warmup"] + counts["rounds"]
+    ) * len(_THREADS)
     with tqdm(total=steps, disable=not measuring.show_progress(arguments)) as bar:
         done = measure(running, given, **counts, threads=_THREADS, patience=arguments.patience, advance=bar.update)
     scored = None
@@ -141,6 +143,11 @@ def _python(text: str) -> tuple[str, Path]:
     return name, path
 
 
+def _starts(text: str) -> int:
+    """A whole number from 0 on, for argparse."""
+    return 0 if text == "0" else measuring.positive(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = measuring.parser("benchmarks.peers", __doc__)
     parser.add_argument("--list", action="store_true", help="tell what there is and what is absent; measure nothing")
@@ -160,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--faces", type=Path, metavar="DIR", help="FER-2013: score expressions on PrivateTest as well")
     parser.add_argument("--rounds", type=measuring.positive, default=120, metavar="N", help="items (default 120)")
     parser.add_argument("--warmup", type=measuring.positive, default=10, metavar="N", help="before them (default 10)")
-    parser.add_argument("--starts", type=measuring.positive, default=5, metavar="N", help="processes (default 5)")
+    parser.add_argument(
+        "--starts", type=_starts, default=5, metavar="N", help="processes started for nothing else (default 5; 0: none)"
+    )
     parser.add_argument(
         "--patience", type=float, default=180.0, metavar="S", help="seconds that one answer may take (default 180)"
     )

@@ -11,7 +11,7 @@ Each request on stdin is a line of JSON and, after it, as many bytes as it tells
     {"item": {"kind": "sound", "shape": [8000], "rate": 16000}, "bytes": N}      float32
     {"item": {"kind": "text"}, "bytes": N}                                       UTF-8
     {"item": {"kind": "face", "shape": [48, 48]}, "bytes": N}                    uint8 grey, a face alone
-    {"about": "process"}                                                         Python, memory, threads
+    {"about": "process"}                                                         Python, CPU time, memory, threads
     {"about": "disk"}                                                            versions, what the packages take up
     {"prepare": {NAME: VALUE}}                                                   the adapter's own `prepare`
 
@@ -153,6 +153,7 @@ class Child:
         status = process_status()
         return {
             "runtime": f"Python {platform.python_version()}",
+            "cpu_seconds": time.process_time(),
             "peak_kib": status["VmHWM"],
             "resident_kib": status["VmRSS"],
             "threads": status["Threads"],

@@ -101,6 +101,7 @@ function about(what) {
     fs.readFileSync("/proc/self/status", "utf8").split("\n").map((line) => line.split(/:\s*/)));
   return {
     runtime: `Node ${process.versions.node}`,
+    cpu_seconds: cpuSeconds(),
     peak_kib: parseInt(status.VmHWM, 10),
     resident_kib: parseInt(status.VmRSS, 10),
     threads: parseInt(status.Threads, 10),

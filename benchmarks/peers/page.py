@@ -80,7 +80,7 @@ def _tables(found: measuring.Results) -> Iterator[str]:
         if shown:
             yield ""
             yield from _grid(
-                ("system", "start, s", "ratio", "peak, MB", "ratio", "disk, MB", "ratio"),
+                ("system", "start, s", "ratio", "its CPU, s", "ratio", "peak, MB", "ratio", "disk, MB", "ratio"),
                 [_sizes(row) for row in shown],
             )
         missing = [row for row in rows if row["status"] != "measured"]
@@ -114,6 +114,8 @@ def _sizes(row: Row) -> list[str]:
         row["name"],
         f"{start['seconds']['median']:.2f}" if start else "",
         ratio(row, "start"),
+        f"{start['cpu_seconds']['median']:.2f}" if start else "",
+        ratio(row, "start cpu"),
         "" if peak is None else f"{peak:g}",
         ratio(row, "peak"),
         f"{disk['mb']:g}" if disk else "",

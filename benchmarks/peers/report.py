@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import measuring
 from benchmarks.peers.places import Absent, Ready
-from benchmarks.peers.rounds import Run, figures
+from benchmarks.peers.rounds import Measured, Run, figures
 from benchmarks.peers.system import BASELINES, JOBS, PeerFile, System
 
 THREADS = {"shipped": "threads as shipped", "one": "one thread, one core"}
@@ -44,8 +44,7 @@ def results(
             row |= {"files": _listed(system), "threads": {}}
         else:
             known = done.systems.get(system.name)
-            reason = failed.get(system.name) or (known.failure if known else "")
-            row |= {"status": "failed" if reason else "measured", "reason": reason, "files": _used(each)}
+            row |= _status(failed.get(system.name), known) | {"files": _used(each)}
             row |= figures(known) if known else {"threads": {}}
         rows[system.name] = row
     for row in rows.values():
@@ -57,6 +56,16 @@ def results(
         "systems": sorted(rows.values(), key=lambda row: order[row["job"]]),
         "accuracy": scored,
     }
+
+
+def _status(unfitted: str | None, known: Measured | None) -> dict[str, str]:
+    """Whether all of it was measured, and if not, why."""
+    if reason := unfitted or (known.failure if known else ""):
+        return {"status": "failed", "reason": reason}
+    if known is None or known.process.keys() != THREADS.keys():
+        part = "only a part of it" if known and known.starts else "nothing of it"
+        return {"status": "interrupted", "reason": f"{part} was measured"}
+    return {"status": "measured", "reason": ""}
 
 
 def _used(ready: Ready) -> list[dict[str, Any]]:
@@ -92,6 +101,7 @@ def ratios(row: Row, baseline: Row | None) -> dict[str, float]:
         "cpu one": ("threads", "one", "cpu_milliseconds"),
         "peak": ("threads", "shipped", "peak_mb"),
         "start": ("start", "seconds", "median"),
+        "start cpu": ("start", "cpu_seconds", "median"),
         "disk": ("disk", "mb"),
     }.items():
         one, other = _at(row, path), _at(baseline, path)
@@ -135,7 +145,10 @@ def _lines(found: measuring.Results) -> Iterator[str]:
                 if threads in row["threads"]:
                     yield f"  {_time_line(row, threads)}"
         if shown:
-            yield f"  {'':<30}{'start s':>10}{'ratio':>8}{'peak MB':>10}{'ratio':>8}{'disk MB':>10}{'ratio':>8}"
+            yield (
+                f"  {'':<30}{'start s':>10}{'ratio':>8}{'CPU s':>8}{'ratio':>8}{'peak MB':>10}{'ratio':>8}"
+                f"{'disk MB':>10}{'ratio':>8}"
+            )
             for row in shown:
                 yield f"  {_size_line(row)}"
         for row in rows:
@@ -148,9 +161,10 @@ def _lines(found: measuring.Results) -> Iterator[str]:
 
 def protocol_line(protocol: Mapping[str, Any]) -> str:
     """How it was measured, in a sentence or two."""
+    alone = f" {protocol['starts']} more starts alone, after one that is not counted" if protocol["starts"] else ""
     parts = [
-        f"{protocol['rounds']} items of each in turn after {protocol['warmup']} to warm up; "
-        f"{protocol['starts']} starts after one"
+        f"{protocol['rounds']} items of each in turn after {protocol['warmup']} to warm up;"
+        f"{alone or ' the start of the processes that were given them'}"
     ]
     parts += [f"{name}: {what}" for name, what in protocol["inputs"].items()]
     if protocol["fitted"]:
@@ -178,6 +192,7 @@ def _size_line(row: Row) -> str:
     peak = row["threads"].get("shipped", {}).get("peak_mb")
     return (
         f"{row['name']:<30}{start['seconds']['median'] if start else '':>10}{ratio(row, 'start'):>8}"
+        f"{start['cpu_seconds']['median'] if start else '':>8}{ratio(row, 'start cpu'):>8}"
         f"{'' if peak is None else peak:>10}{ratio(row, 'peak'):>8}"
         f"{disk['mb'] if disk else '':>10}{ratio(row, 'disk'):>8}"
     )

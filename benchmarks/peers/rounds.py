@@ -27,8 +27,10 @@ class Measured:
 
     starts: list[float] = field(default_factory=list)
     """Seconds from the start of its process to its first answer; the first of them is the run to warm up."""
+    start_cpu: list[float] = field(default_factory=list)
+    """Seconds of all threads on the CPU up to then; as `starts`."""
     start_peaks: list[int] = field(default_factory=list)
-    """KiB, the most that was resident up to the first answer; as `starts`."""
+    """KiB, the most that was resident up to then; as `starts`."""
     disk: dict[str, Any] = field(default_factory=dict)
     """As `child` tells it."""
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -81,7 +83,8 @@ def measure(
     inputs
         Of each job at least `warmup + rounds` items.
     starts
-        Processes of each that are counted, after one that is not.
+        Processes of each that are started alone, after one more that is not counted. Those that are then given items
+        count as well; 0: they alone.
     rounds, warmup
         Items of each that are counted, and those before them.
     threads
@@ -112,18 +115,24 @@ def _measure_starts(
     run: Run, ready: Mapping[str, Ready], inputs: Inputs, starts: int, patience: float, advance: Advance
 ) -> None:
     shuffler = random.Random(0)
-    for turn in range(starts + 1):
+    for _ in range(starts + 1 if starts else 0):
         order = run._alive(ready)
         shuffler.shuffle(order)
         for name in order:
-            item, known = inputs[ready[name].system.job][0], run.systems[name]
+            item = inputs[ready[name].system.job][0]
             with run._trying(name, "starting"), SystemProcess(ready[name], patience=patience) as process:
-                process.take(item)
-                known.starts.append(time.perf_counter() - process.began)
-                known.start_peaks.append(process.ask({"about": "process"})["peak_kib"])
-                if turn == 0:
-                    known.disk = process.ask({"about": "disk"})
+                _first_answer(process, item, run.systems[name])
             advance()
+
+
+def _first_answer(process: SystemProcess, item: Item, known: Measured) -> None:
+    """What a process took to it, and once what it is installed from."""
+    process.take(item)
+    known.starts.append(time.perf_counter() - process.began)
+    told = process.ask({"about": "process"})
+    known.start_cpu.append(told["cpu_seconds"])
+    known.start_peaks.append(told["peak_kib"])
+    known.disk = known.disk or process.ask({"about": "disk"})
 
 
 def _measure_items(
@@ -146,6 +155,9 @@ def _measure_items(
                 processes[name] = stack.enter_context(process)
                 for kept in (known := run.systems[name]).seconds, known.cpu_seconds, known.answers:
                     kept[threads] = []
+                # One after the other, so that none starts while another one does; those before it are idle.
+                if threads == "shipped":
+                    _first_answer(process, inputs[ready[name].system.job][0], known)
         for turn in range(warmup + rounds):
             order = [name for name in processes if not run.systems[name].failure]
             shuffler.shuffle(order)
@@ -172,6 +184,7 @@ def figures(known: Measured) -> measuring.Results:
         made["start"] = {
             "first_s": round(known.starts[0], 3),
             "seconds": measuring.spread(counted, digits=3),
+            "cpu_seconds": measuring.spread(known.start_cpu[1:] or known.start_cpu, digits=3),
             "runs": len(counted),
             "peak_mb": measuring.spread(peaks),
         }

@@ -122,7 +122,8 @@ def test_a_damaged_file_without_a_listed_hash_fails_alone(tmp_path: Path) -> Non
     assert len(run.systems["OpenCV Haar"].seconds["one"]) == 2
     found = report.results([damaged, haar], [], run, {}, {"rounds": 2, "warmup": 1, "starts": 1}, NO_INPUTS, None)
     status = {row["name"]: row["status"] for row in found["systems"]}
-    assert status == {"YuNet": "failed", "OpenCV Haar": "measured"}
+    # Only one of the two ways was asked for.
+    assert status == {"YuNet": "failed", "OpenCV Haar": "interrupted"}
     assert "YuNet: failed: starting: ended" in report.table(found)
 
 
@@ -145,7 +146,7 @@ def row(name: str, ms: float, mb: float, **more: Any) -> dict[str, Any]:
                 "threads": 1,
             }
         },
-        "start": {"seconds": {"median": mb / 100}},
+        "start": {"seconds": {"median": mb / 100}, "cpu_seconds": {"median": mb / 200}},
         "disk": {"mb": mb * 2, "versions": {}},
         **more,
     }
@@ -158,6 +159,7 @@ def test_ratios_are_to_affect_edge() -> None:
         "cpu shipped": 25.0,
         "peak": 2.5,
         "start": 2.5,
+        "start cpu": 2.5,
         "disk": 2.5,
     }
     assert set(report.ratios(ours, ours).values()) == {1.0}
@@ -341,10 +343,11 @@ def test_the_command_measures_what_is_here_and_tells_of_the_rest(
         for threads in ("shipped", "one"):
             assert measured_row["threads"][threads]["items"] == 4
             assert measured_row["threads"][threads]["answered"] > 0.7
-        assert measured_row["start"]["runs"] == 1
+        assert measured_row["start"]["runs"] == 2
         assert measured_row["disk"]["mb"] > 10
     assert set(ours["ratios"].values()) == {1.0}
-    assert haar["ratios"].keys() == {"ms shipped", "ms one", "cpu shipped", "cpu one", "peak", "start", "disk"}
+    times = {"ms shipped", "ms one", "cpu shipped", "cpu one", "start", "start cpu"}
+    assert haar["ratios"].keys() == times | {"peak", "disk"}
     assert haar["files"][0]["listed"] in (True, False)
     assert found["interrupted"] == ""
 
@@ -363,4 +366,6 @@ def test_json_of_a_run_is_plain() -> None:
     if isinstance(haar, Absent):
         pytest.skip(haar.reason)
     found = report.results([haar], [], Run({}), {}, {"rounds": 1, "warmup": 1, "starts": 1}, NO_INPUTS, None)
+    assert found["systems"][0]["status"] == "interrupted"
+    assert "OpenCV Haar: interrupted: nothing of it was measured" in report.table(found)
     assert json.loads(json.dumps(found)) == found

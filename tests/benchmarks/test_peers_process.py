@@ -120,18 +120,19 @@ def test_one_that_dies_and_one_that_hangs_are_told_and_the_others_go_on(tmp_path
     sums, dies, cannot = (run.systems[name] for name in ("sums", "dies", "cannot"))
     assert sums.failure == ""
     assert len(sums.seconds["shipped"]) == 3
-    assert len(sums.starts) == 2
-    assert "item 4 of 5" in dies.failure
+    # One that is not counted, one alone, and the one that was then given the items.
+    assert len(sums.starts) == 3
+    assert figures(sums)["start"]["runs"] == 2
+    assert "item 3 of 5" in dies.failure
     assert "ended with code 1; it has had enough" in dies.failure
-    # What it did before that is kept: two to warm up, and one that counts.
-    assert len(dies.seconds["shipped"]) == 1
+    # What it did before that is kept: its first answer, two to warm up, then it was to count.
+    assert dies.seconds["shipped"] == []
     assert "shipped" not in dies.process
     assert "starting: ended with code 1; ModuleNotFoundError" in cannot.failure
     assert cannot.starts == []
     assert figures(cannot) == {"threads": {}}
-    told = figures(dies)["threads"]["shipped"]
-    assert told["items"] == 1
-    assert told["peak_mb"] is None
+    assert figures(dies)["threads"] == {}
+    assert figures(dies)["start"]["runs"] == 2
 
 
 def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
@@ -164,7 +165,18 @@ def test_what_was_measured_before_ctrl_c_is_kept(tmp_path: Path) -> None:
     run = measured([ready(tmp_path, "sums", SUMS)], advance=interrupt)
     assert run.interrupted == "measuring, threads: shipped"
     assert len(run.systems["sums"].seconds["shipped"]) == 1
-    assert figures(run.systems["sums"])["start"]["runs"] == 1
+    told = figures(run.systems["sums"])
+    assert told["start"]["runs"] == 2
+    assert told["threads"]["shipped"]["items"] == 1
+    assert told["threads"]["shipped"]["peak_mb"] is None
+
+
+def test_without_starts_of_their_own_the_processes_that_are_measured_tell_theirs(tmp_path: Path) -> None:
+    made = ready(tmp_path, "sums", SUMS)
+    run = measure([made], texts(2), starts=0, rounds=1, warmup=1, threads=("shipped", "one"), patience=PATIENCE)
+    told = figures(run.systems["sums"])
+    assert told["start"]["runs"] == 1
+    assert told["threads"].keys() == {"shipped", "one"}
 
 
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
