@@ -6,10 +6,13 @@ libraries under the folder.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,10 +25,12 @@ DEFAULT = Path(__file__).resolve().parents[1] / "build" / "aarch64"
 QEMU = "qemu-aarch64-static"
 
 _SUITE = "bookworm"
-_PYTHON = "python3.11"
+PYTHON = "python3.11"
+"""Debian's."""
 _DEBIAN = ("python3", "libpython3-stdlib", "libstdc++6", "libgomp1")
 _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
-_WHEELS = Path("opt", "wheels")
+WHEELS = Path("opt", "wheels")
+"""In the folder: LiteRT and what it needs."""
 _DONE = Path("opt", "affect-edge")
 
 _FEATURES = {
@@ -69,13 +74,17 @@ def build(root: Path = DEFAULT) -> None:
     """
     if missing := missing_tools(root):
         raise UnavailableError(f"aarch64: {'; '.join(missing)}")
+    with locked(root):
+        _build(root)
+
+
+def _build(root: Path) -> None:
     if _stands(root):
         return
     if root.is_dir() and any(root.iterdir()) and not (root / _DONE).is_file():
         raise UnavailableError(f"{root}: holds something else; remove it, or name another folder with --root")
     partial = root.with_name(f"{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
     try:
         _fill(partial)
         shutil.rmtree(root, ignore_errors=True)
@@ -83,6 +92,19 @@ def build(root: Path = DEFAULT) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Nobody else changes the folder, or makes it, meanwhile: a second process waits."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # The folder itself is exchanged; the one that holds it stays.
+    handle = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def board(root: Path, cpu: str) -> Place:
@@ -94,8 +116,8 @@ def board(root: Path, cpu: str) -> Place:
     return Place(
         cpu,
         "litert",
-        (QEMU, "-cpu", cpu, str(root / "usr" / "bin" / _PYTHON), "-S", "-s"),
-        {"QEMU_LD_PREFIX": str(root), "PYTHONPATH": str(root / _WHEELS)},
+        (QEMU, "-cpu", cpu, str(root / "usr" / "bin" / PYTHON), "-S", "-s"),
+        {"QEMU_LD_PREFIX": str(root), "PYTHONPATH": str(root / WHEELS)},
     )
 
 
@@ -127,9 +149,20 @@ def _stands(root: Path) -> bool:
 def _fill(folder: Path) -> None:
     debian = ["mmdebstrap", "--arch=arm64", "--variant=extract", f"--include={','.join(_DEBIAN)}", _SUITE, str(folder)]
     call(debian, "aarch64")
-    wheels = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder / _WHEELS)]
-    wheels += [f"--platform={platform}" for platform in _PLATFORMS]
-    wheels += [f"--python-version={_PYTHON.removeprefix('python')}", "--implementation=cp"]
-    wheels += ["--abi=cp311", "--abi=abi3", "--abi=none", "--only-binary=:all:", _wanted(), "numpy"]
-    call(wheels, "aarch64")
+    install(folder / WHEELS, [_wanted(), "numpy"])
     (folder / _DONE).write_text(f"{_wanted()}\n")
+
+
+def install(folder: Path, packages: Sequence[str], *options: str) -> None:
+    """Put wheels for Debian's Python on aarch64 into a folder, with what they need.
+
+    Raises
+    ------
+    UnavailableError
+        A download fails.
+    """
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), *options]
+    pip += [f"--platform={platform}" for platform in _PLATFORMS]
+    pip += [f"--python-version={PYTHON.removeprefix('python')}", "--implementation=cp"]
+    pip += ["--abi=cp311", "--abi=abi3", "--abi=none", "--only-binary=:all:", *packages]
+    call(pip, "aarch64")
