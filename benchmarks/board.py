@@ -32,7 +32,7 @@ from benchmarks import measuring
 from benchmarks.board_image import DEFAULT, BoardImage, build
 from benchmarks.board_report import as_markdown, check, read, rewrite
 from benchmarks.fetching import UnavailableError, call
-from benchmarks.speech_sounds import synthesised
+from edge.bench.sounds import synthesised
 from edge.errors import AffectEdgeError
 from edge.sources.demo import DemoSource
 

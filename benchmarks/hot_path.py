@@ -30,7 +30,7 @@ from benchmarks.camera_loop import MOVING_FRAMES, moving_frames
 from benchmarks.frame_parts import INVOKE, PARTS, FrameWatch
 from benchmarks.speech_parts import PARTS as HOP_PARTS
 from benchmarks.speech_parts import Watch, parts_of
-from benchmarks.speech_sounds import synthesised
+from edge.bench.sounds import synthesised
 from edge.config import Config
 from edge.pipeline.faces import FacePipeline
 from edge.pipeline.speech import SpeechPipeline

@@ -40,7 +40,8 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.speech_parts import Listener, Watch, parts_of
-from benchmarks.speech_sounds import recordings, room, synthesised
+from benchmarks.speech_sounds import recordings
+from edge.bench.sounds import room, synthesised
 from edge.config import Config
 from edge.features.logmel import LogMelSettings, LogMelStream, log_mel, normalise
 from edge.features.resampling import Resampler, resample

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.speech_sounds import cut
+from edge.bench.sounds import cut
 from edge.observation import AudioBlock, Samples
 from edge.pipeline import speech
 from edge.pipeline.speech import SpeechPipeline

@@ -35,8 +35,9 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.soak import MAX_GROWTH_KIB, PARTS, Sample, grown, take_sample
-from benchmarks.speech_sounds import recordings, room, synthesised
+from benchmarks.speech_sounds import recordings
 from benchmarks.speech_stand_in import CLOCK_ERROR, RATE, CheckedPipeline, MicrophoneStandIn
+from edge.bench.sounds import room, synthesised
 from edge.config import Config
 from edge.inference.catalog import find_model
 from edge.journal import Journal

@@ -15,8 +15,9 @@ import numpy as np
 from benchmarks.camera_loop import FPS, moving_frames
 from benchmarks.peers.places import Found, Ready
 from benchmarks.peers.process import Item, SystemProcess
-from benchmarks.speech_sounds import recordings, synthesised
+from benchmarks.speech_sounds import recordings
 from benchmarks.text_samples import made_up_texts, public_texts
+from edge.bench.sounds import synthesised
 from edge.config import Config
 from edge.errors import SourceError
 from edge.inference.catalog import find_model

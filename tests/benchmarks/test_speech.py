@@ -15,6 +15,7 @@ import soundfile
 from benchmarks import speech_cost, speech_soak, speech_sounds, speech_stand_in
 from benchmarks.speech_parts import PARTS, Listener, Watch, parts_of
 from benchmarks.speech_stand_in import RATE, CheckedPipeline, MicrophoneStandIn
+from edge.bench import sounds
 from edge.config import Config
 from edge.errors import DataError
 from edge.features.logmel import LogMelSettings
@@ -46,13 +47,13 @@ def dbfs(sound: Samples) -> float:
 
 @pytest.mark.parametrize("rate", [16000, 44100])
 def test_the_gate_hears_the_voice_and_not_the_room(pipeline: SpeechPipeline, rate: int) -> None:
-    voice = speech_sounds.synthesised(20, rate)
+    voice = sounds.synthesised(20, rate)
     assert len(voice) == 20 * rate
-    assert dbfs(voice) == pytest.approx(speech_sounds.SPEECH_DBFS, abs=0.1)
-    blocks = speech_sounds.cut(voice, rate, position=0, source="voice")
+    assert dbfs(voice) == pytest.approx(sounds.SPEECH_DBFS, abs=0.1)
+    blocks = sounds.cut(voice, rate, position=0, source="voice")
     assert "silence" not in [hop.heard for block in blocks for hop in pipeline.hear(block)]
     pipeline.reset()
-    blocks = speech_sounds.cut(speech_sounds.room(20, rate), rate, position=0, source="room")
+    blocks = sounds.cut(sounds.room(20, rate), rate, position=0, source="room")
     assert {hop.heard for block in blocks for hop in pipeline.hear(block)} == {"silence"}
 
 
@@ -67,13 +68,13 @@ def test_recordings_lose_their_pauses_and_get_one_loudness(tmp_path: Path) -> No
     sound = speech_sounds.recordings(tmp_path, 3.0, 48000)
     assert len(sound) == 3 * 48000 and sound.dtype == np.float32
     for second in sound.reshape(-1, 12000):
-        assert dbfs(second) == pytest.approx(speech_sounds.SPEECH_DBFS, abs=1.0)
+        assert dbfs(second) == pytest.approx(sounds.SPEECH_DBFS, abs=1.0)
     with pytest.raises(DataError, match="no recordings of RAVDESS"):
         speech_sounds.recordings(tmp_path / "absent", 1.0, 16000)
 
 
 def test_a_listener_hears_a_hop_with_each_step(pipeline: SpeechPipeline) -> None:
-    listener = Listener(pipeline, speech_sounds.synthesised(3.3, 48000), 48000, lead_in=5)
+    listener = Listener(pipeline, sounds.synthesised(3.3, 48000), 48000, lead_in=5)
     step = listener.steps(12)
     for turn in range(12):
         step(turn)
@@ -82,7 +83,7 @@ def test_a_listener_hears_a_hop_with_each_step(pipeline: SpeechPipeline) -> None
 
 
 def test_stop_watches_change_nothing_but_tell_the_parts(model: Path) -> None:
-    recognizer, sound = SpeechRecognizer(model), speech_sounds.synthesised(4, 48000)
+    recognizer, sound = SpeechRecognizer(model), sounds.synthesised(4, 48000)
     plain = Listener(SpeechPipeline(recognizer, Config()), sound, 48000, lead_in=6)
     watch = Watch(SpeechPipeline(recognizer, Config()), sound, 48000, lead_in=6)
     untimed = vars(speech)["normalise"]
@@ -185,7 +186,7 @@ def test_faults_of_a_pipeline_are_found(model: Path, monkeypatch: pytest.MonkeyP
         return hops
 
     monkeypatch.setattr(SpeechPipeline, "hear", wrong)
-    source = MicrophoneStandIn(speech_sounds.synthesised(10, RATE), blocks=2000)
+    source = MicrophoneStandIn(sounds.synthesised(10, RATE), blocks=2000)
     pipeline = CheckedPipeline(SpeechRecognizer(model), Config(), source)
     for block in source:
         pipeline.hear(block)

@@ -8,7 +8,21 @@ import pytest
 
 from edge.cli import main
 
-COMMANDS = ("analyze", "convert", "doctor", "evaluate", "log", "models", "run", "text", "train", "validate-config")
+COMMANDS = (
+    "analyze",
+    "bench",
+    "convert",
+    "doctor",
+    "evaluate",
+    "log",
+    "models",
+    "run",
+    "service",
+    "status",
+    "text",
+    "train",
+    "validate-config",
+)
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,7 +228,7 @@ def test_other_pixel_quantisations_go_through_the_table(face_model: Path, demons
     detector = FaceDetector(face_model)
     image, _ = demonstration
     expected = detector(image)
-    detector._turns_bit = False
+    detector._stored._turns_bit = False
     assert detector(image) == expected
 
 
