@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -352,4 +353,7 @@ def _days(text: str) -> float:
 
 
 if __name__ == "__main__":
+    if "MALLOC_ARENA_MAX" not in os.environ:  # as the unit has it; the C library reads it when a process starts
+        again = [sys.executable, "-m", "benchmarks.service_soak", *sys.argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, "MALLOC_ARENA_MAX": "2"})
     sys.exit(main())

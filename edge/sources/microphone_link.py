@@ -19,8 +19,9 @@ from typing import Any
 from edge.errors import MissingDependencyError, SourceError
 from edge.sources.microphone_process import HEADER, OVERFLOW_FLAG
 
-ANSWER_SECONDS = 10.0
-"""Seconds in which a device has to be opened, or all to be listed; a small board with many devices takes three."""
+ANSWER_SECONDS = 20.0
+"""Seconds in which a device has to be opened, or all to be listed; a small board with many devices takes three, and
+while it boots several times that."""
 
 _SLICE_SECONDS = 0.2
 """Seconds of one wait, after which is looked whether somebody closed the source."""

@@ -43,8 +43,8 @@ _TICK = 0.05
 _OPEN_CHANNELS = (1, 2)
 """Tried first, in this order; a device that has neither is opened with all that it has."""
 
-_ANSWER_SECONDS = 15
-"""In which a device has to be opened, or all to be listed; the reader waits for ten."""
+_ANSWER_SECONDS = 30
+"""In which a device has to be opened, or all to be listed; the reader waits for twenty."""
 
 _STOP_SECONDS = 1
 """That the device is given to stop; the reader waits for half of it."""
