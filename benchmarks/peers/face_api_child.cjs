@@ -100,7 +100,7 @@ function about(what) {
   const status = Object.fromEntries(
     fs.readFileSync("/proc/self/status", "utf8").split("\n").map((line) => line.split(/:\s*/)));
   return {
-    runtime: `Node ${process.versions.node}`,
+    runtime: `Node ${process.versions.node}, ${faceapi ? faceapi.tf.getBackend() : "not loaded"}`,
     cpu_seconds: cpuSeconds(),
     peak_kib: parseInt(status.VmHWM, 10),
     resident_kib: parseInt(status.VmRSS, 10),

@@ -99,14 +99,14 @@ def place(system: System, folders: Folders) -> Ready | Absent:
         if interpreter is None:
             return Absent(system, "node is not installed: its packages run in Node 18 or newer")
         if home is None:
-            return Absent(system, _install(system, folders))
+            return Absent(system, _install(system))
         packages = home / "node_modules"
         program: tuple[str, ...] = (interpreter, str(HERE / system.adapter), str(home))
     else:
         python = _python(system.environment, folders)
         package = _package_folder(python, system.module)
         if package is None:
-            return Absent(system, _install(system, folders))
+            return Absent(system, _install(system))
         packages = Path(package).parent
         # Given as text, for a script's folder comes first on the path.
         program = (str(python), "-c", (HERE / "child.py").read_text(), str(HERE / "adapters" / system.adapter))
@@ -116,7 +116,7 @@ def place(system: System, folders: Folders) -> Ready | Absent:
         if path is None or not path.is_file():
             if file.optional:
                 continue
-            return Absent(system, _missing(file, path))
+            return Absent(system, _missing(file))
         seen = look(file, path)
         if seen.listed is False and file.package is None:
             return Absent(system, _refusal(file, seen), refused=True)
@@ -137,12 +137,11 @@ def _path(file: PeerFile, packages: Path, folders: Folders) -> Path | None:
     return None if folders.files is None else folders.files / file.name
 
 
-def _missing(file: PeerFile, path: Path | None) -> str:
+def _missing(file: PeerFile) -> str:
     if file.package is not None:
-        return f"{path} is missing: install its package again"
-    where = f"{path.parent} has no {file.name}" if path else f"needs {file.name}"
+        return f"{file.package}/{file.name} is missing: install its package again"
     known = f" (sha256 {file.sha256})" if file.sha256 else ""
-    return f"{where}: put it{known} from {file.origin} into the folder that --files names"
+    return f"needs {file.name}: put it{known} from {file.origin} into the folder that --files names"
 
 
 def _refusal(file: PeerFile, seen: Found) -> str:
@@ -153,11 +152,10 @@ def _refusal(file: PeerFile, seen: Found) -> str:
     )
 
 
-def _install(system: System, folders: Folders) -> str:
-    made = folders.environments or Path("DIR")
+def _install(system: System) -> str:
     return (
-        f"{system.module} is not installed:  python -m benchmarks.peers.environments {made} {system.environment}  "
-        f"makes an environment with it; then name it:  --environments {made}"
+        f"{system.module} is not installed:  python -m benchmarks.peers.environments DIR {system.environment}  "
+        "makes an environment with it; then name it:  --environments DIR"
     )
 
 

@@ -22,7 +22,9 @@ def load(settings: dict[str, Any]) -> Callable[[Any, dict[str, Any]], dict[str, 
         seconds = position / rate
         block = AudioBlock(samples, rate, position, wall_time=seconds, monotonic_time=seconds, source="peers")
         position += len(samples)
-        observations = pipeline(block)
-        return {"found": len(observations), "label": observations[-1].label if observations else None}
+        # In silence no model runs; 'no speech' is what the model says of other sounds.
+        judged = [hop for hop in pipeline.hear(block) if hop.heard != "silence"]
+        said = judged[-1].observation if judged else None
+        return {"found": len(judged), "label": said.label if said else judged[-1].heard if judged else None}
 
     return answer
