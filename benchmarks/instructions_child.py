@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.camera_loop import Loop, moving_frames
 from benchmarks.speech_parts import Listener
-from benchmarks.speech_sounds import room, synthesised
 from benchmarks.text_samples import made_up_sentences
+from edge.bench.sounds import room, synthesised
 from edge.config import Config
 from edge.inference.catalog import find_model, list_models
 from edge.inference.interpreter import load_interpreter
@@ -43,7 +43,7 @@ RATE = 48000
 PACKAGES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pydantic")
 """Whose versions belong to a count."""
 
-WARMUP = 3
+WARMUP = 8
 """Calls before those that count: allocations that are made once, Python's specialised instructions."""
 
 
@@ -70,7 +70,7 @@ def frame_step(interval: float | None) -> tuple[Step, Ran]:
     if interval is not None:
         config = config.model_copy(update={"face": config.face.model_copy(update={"interval": interval})})
     pipeline = FacePipeline.from_config(config)
-    loop = Loop(pipeline, moving_frames(20))
+    loop = Loop(pipeline, moving_frames(30))
     detector = f"face-detection/{find_model('face-detection', config.face.model).stem}"
     expression = f"expression/{find_model('expression', config.expression.model).stem}"
     return lambda: loop.step(0), lambda: {detector: pipeline.searches, expression: loop.observed}

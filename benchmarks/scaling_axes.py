@@ -98,7 +98,7 @@ def cameras(quick: bool) -> Axis:
 
         return run
 
-    what = f"so many loops in threads of one process, {_FRAMES} frames of the demonstration each, as fast as they can"
+    what = f"So many loops in threads of one process, {_FRAMES} frames of the demonstration each, as fast as they can"
     calls: dict[str, dict[float, Call]] = {"all loops": {count: call(count) for count in counts}}
     every = f"ms of the clock for {_FRAMES} frames each"
     return Axis("cameras", "cameras", what, calls, every, time.perf_counter)
