@@ -46,6 +46,9 @@ _VOICE_RATE, _VOICE_SECONDS = 16000, 20
 _SETTINGS = """\
 [camera]
 source = "/dev/video0"
+# As the output has them: vivid crashes the kernel when it has to scale what it loops.
+width = 720
+height = 576
 
 [microphone]
 source = "(hw:0,1)"

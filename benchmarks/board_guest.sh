@@ -44,20 +44,23 @@ nobody_holds() { [ "$(holders)" -eq 0 ]; }
 
 has_restarted() { [ "$(property NRestarts)" -ge 1 ] && senses; }
 
-feed_devices() {
+make_devices() {
     # An S-Video camera whose picture is what is written to an S-Video output, and a sound card whose microphone hears
     # what its loudspeaker plays. In kernels that are older or newer the control may have another name.
     modprobe vivid n_devs=1 node_types=0x101 num_inputs=1 input_types=2 num_outputs=1 output_types=0
     modprobe snd-aloop
     udevadm settle
-    v4l2-ctl --device=/dev/video1 --set-ctrl=loop_video=1
+    v4l2-ctl --device=/dev/video0 --set-ctrl=loop_video=1,osd_text_mode=2 || tell "the camera has no picture"
+    tell "camera $(v4l2-ctl --device=/dev/video0 --info | sed -n 's/.*Card type *: //p')" \
+        "microphone $(arecord -l | grep -c '^card')"
+}
+
+# Begun after the installation, which would have to share the processor with it.
+feed_devices() {
     cp $boot/frames.bgr $boot/voice.wav /dev/shm/
     v4l2-ctl --device=/dev/video1 --set-fmt-video-out=width=720,height=576,pixelformat=BGR3 \
         --stream-out-mmap --stream-loop --stream-from=/dev/shm/frames.bgr >/dev/null 2>"$results/feeder.log" &
-    while aplay -q -D hw:Loopback,0,0 /dev/shm/voice.wav; do :; done 2>>"$results/feeder.log" &
-    sleep 2
-    tell "camera $(v4l2-ctl --device=/dev/video0 --info | sed -n 's/.*Card type *: //p')" \
-        "microphone $(arecord -l | grep -c '^card')"
+    while aplay -q -D plughw:Loopback,0,0 /dev/shm/voice.wav; do :; done 2>>"$results/feeder.log" &
 }
 
 install() {
@@ -123,8 +126,9 @@ stop_it() {
 keep boot_seconds "$(uptime_s)"
 keep machine "$(uname -srm), $(nproc) of $(sed -n 's/^CPU part.*: //p' /proc/cpuinfo | sort -u), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
 tell "$(cat "$results/machine")"
-feed_devices
+make_devices
 install
+feed_devices
 observe
 pause_and_resume
 kill_it
