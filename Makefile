@@ -82,6 +82,8 @@ bench: $(DEV)/.installed ## latency, detectors, loops, start-up, memory: side by
 	$(DEV)/bin/python -m benchmarks.speech_cost $(if $(SPEECH),--data $(SPEECH)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.text_cost $(if $(TEXT),--data $(TEXT)) $(ARGS)
 	$(DEV)/bin/python -m benchmarks.startup $(ARGS)
+	$(DEV)/bin/python -m benchmarks.hot_path $(ARGS)
+	$(DEV)/bin/python -m benchmarks.scaling $(ARGS)
 
 .PHONY: peers
 peers: $(DEV)/.installed ## others on the same input, in environments of their own below ../peers; ARGS="--files DIR --write docs/peers.md"
