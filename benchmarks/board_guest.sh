@@ -60,7 +60,8 @@ feed_devices() {
     cp $boot/frames.bgr $boot/voice.wav /dev/shm/
     v4l2-ctl --device=/dev/video1 --set-fmt-video-out=width=720,height=576,pixelformat=BGR3 \
         --stream-out-mmap --stream-loop --stream-from=/dev/shm/frames.bgr >/dev/null 2>"$results/feeder.log" &
-    while aplay -q -D plughw:Loopback,0,0 /dev/shm/voice.wav; do :; done 2>>"$results/feeder.log" &
+    # Busy while the service looks at all devices.
+    while :; do aplay -q -D plughw:Loopback,0,0 /dev/shm/voice.wav || sleep 1; done 2>>"$results/feeder.log" &
 }
 
 install() {
