@@ -46,7 +46,7 @@ _VOICE_RATE, _VOICE_SECONDS = 16000, 20
 _SETTINGS = """\
 [camera]
 source = "/dev/video0"
-# As the output has them: vivid crashes the kernel when it has to scale what it loops.
+# As the output has them.
 width = 720
 height = 576
 

@@ -50,7 +50,10 @@ make_devices() {
     modprobe vivid n_devs=1 node_types=0x101 num_inputs=1 input_types=2 num_outputs=1 output_types=0
     modprobe snd-aloop
     udevadm settle
-    v4l2-ctl --device=/dev/video0 --set-ctrl=loop_video=1,osd_text_mode=2 || tell "the camera has no picture"
+    # It crashes the kernel when it scales what it loops, and OpenCV asks for 640x480 first.
+    for control in enable_capture_scaler=0 enable_capture_composing=0 enable_capture_cropping=0 osd_text_mode=2 loop_video=1; do
+        v4l2-ctl --device=/dev/video0 --set-ctrl="$control" || tell "the camera does not take $control"
+    done
     tell "camera $(v4l2-ctl --device=/dev/video0 --info | sed -n 's/.*Card type *: //p')" \
         "microphone $(arecord -l | grep -c '^card')"
 }
