@@ -43,7 +43,7 @@ _TICK = 0.05
 _OPEN_CHANNELS = (1, 2)
 """Tried first, in this order; a device that has neither is opened with all that it has."""
 
-_ANSWER_SECONDS = 30
+_ANSWER_SECONDS = 25
 """In which a device has to be opened, or all to be listed; the reader waits for twenty."""
 
 _STOP_SECONDS = 1
