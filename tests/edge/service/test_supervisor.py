@@ -335,7 +335,7 @@ def test_a_loop_that_hangs_for_good_ends_the_process(tmp_path: Path) -> None:
     stage.tick(END_SECONDS + 1)
     stage.tick(5)
     assert stage.supervisor.is_over and stage.supervisor.exit_code == 1
-    assert stage.supervisor.left_behind == ["camera"]
+    stage.until(lambda: stage.supervisor.left_behind == ["camera"])
     assert stage.events == ["restart", "fault"] or "fault" in stage.events
     stage.close()
 
