@@ -23,8 +23,8 @@ def test_a_quick_run(benchmark: Benchmark) -> None:
         pytest.skip(f"no file system of its own can be mounted here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    # Two minutes: a record a second, and some for changes of the label.
-    assert 110 <= found["records"] <= 180
+    # Two minutes: a record a second, less what a busy machine leaves out, and some for changes of the label.
+    assert 80 <= found["records"] <= 180
     assert found["protocol"]["batch_seconds"] == 5.0
     hourly = found["hourly"]
     assert ("device_bytes" in hourly) == (os.geteuid() == 0)
