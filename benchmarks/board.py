@@ -30,8 +30,9 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.board_image import DEFAULT, BoardImage, build
-from benchmarks.board_report import as_markdown, check, read, rewrite
+from benchmarks.board_report import as_markdown, check, read
 from benchmarks.fetching import UnavailableError, call
+from benchmarks.pages import rewrite
 from edge.bench.sounds import synthesised
 from edge.errors import AffectEdgeError
 from edge.sources.demo import DemoSource

@@ -9,10 +9,6 @@ from typing import Any
 
 from benchmarks.fetching import UnavailableError
 from benchmarks.measuring import Results
-from edge.errors import DataError
-
-BEGIN, END = "<!-- last run: begin -->", "<!-- last run: end -->"
-"""Between them stands in a document what the last run printed."""
 
 _WORDS = (
     "machine",
@@ -110,25 +106,6 @@ def as_markdown(results: Results, machine: Results) -> str:
     ):
         parts.append(f"{title}:\n\n```\n{text}\n```")
     return "\n\n".join(parts) + "\n"
-
-
-def rewrite(document: Path, summary: str) -> None:
-    """Put a summary between the document's marks.
-
-    Raises
-    ------
-    DataError
-        It has no such marks, or cannot be read.
-    """
-    try:
-        text = document.read_text()
-    except OSError as error:
-        raise DataError(f"{document}: cannot be read: {error.strerror}") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise DataError(f"{document}: has no lines {BEGIN} and {END} to write between")
-    document.write_text(f"{before}{BEGIN}\n\n{summary}\n{END}{after}")
 
 
 def _text(file: Path) -> str | None:

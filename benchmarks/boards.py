@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import measuring
-from benchmarks.board_report import rewrite
 from benchmarks.instructions import EXPECTED
+from benchmarks.pages import rewrite
 from edge.bench.document import Document, read_document
 from edge.errors import DataError
 

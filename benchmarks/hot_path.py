@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 
 from benchmarks import measuring
-from benchmarks.board_report import rewrite
 from benchmarks.camera_loop import MOVING_FRAMES, moving_frames
 from benchmarks.frame_parts import INVOKE, PARTS, FrameWatch
+from benchmarks.pages import rewrite
 from benchmarks.speech_parts import PARTS as HOP_PARTS
 from benchmarks.speech_parts import Watch, parts_of
 from edge.bench.sounds import synthesised

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import measuring
+from benchmarks.pages import grid
 
 Cell = measuring.Results
 
@@ -48,7 +49,7 @@ def _lines(results: measuring.Results) -> Iterator[str]:
         f"{', '.join(f'{name} {version}' for name, version in results['versions'].items())}."
     )
     yield ""
-    yield from _grid(
+    yield from _models_table(
         "Models",
         ("input", "weights", "parameters", "multiply-adds", "bridge", "classes named"),
         [(row["model"], _about(row)) for row in rows],
@@ -57,16 +58,16 @@ def _lines(results: measuring.Results) -> Iterator[str]:
     def of(figure: Callable[[Cell], str]) -> list[tuple[str, list[str]]]:
         return [(row["model"], [_text(row["cells"].get(method, {}), figure) for method in methods]) for row in rows]
 
-    yield from _grid("Size in kB", methods, of(lambda cell: f"{cell['size_bytes'] / 1000:.1f}"))
+    yield from _models_table("Size in kB", methods, of(lambda cell: f"{cell['size_bytes'] / 1000:.1f}"))
     for threads in map(str, protocol["threads"]):
-        yield from _grid(
+        yield from _models_table(
             f"Milliseconds, and times those of float32: {threads} thread{'s' if threads != '1' else ''}",
             methods,
             of(lambda cell, threads=threads: _time(cell, threads)),  # type: ignore[misc]
         )
-    yield from _grid("Same class as the float model", methods, of(_share))
-    yield from _grid("Signal to quantisation noise in dB", methods, of(lambda cell: f"{cell['sqnr_db']:.1f}"))
-    yield from _grid("Operators that work in float", methods, of(_floating))
+    yield from _models_table("Same class as the float model", methods, of(_share))
+    yield from _models_table("Signal to quantisation noise in dB", methods, of(lambda cell: f"{cell['sqnr_db']:.1f}"))
+    yield from _models_table("Operators that work in float", methods, of(_floating))
     yield from _failures(results, methods)
     yield from dict.fromkeys(str(row["machine"]).split(", litert")[0] for row in rows)
 
@@ -118,15 +119,9 @@ def _failures(results: measuring.Results, methods: Sequence[str]) -> Iterator[st
         yield ""
 
 
-def _grid(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
-    """A Markdown table whose columns also line up as text."""
-    cells = [("model", *columns), *((name, *values) for name, values in rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns) + 1)]
+def _models_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    """A table of the models under its heading."""
     yield f"## {title}"
     yield ""
-    for number, row in enumerate(cells):
-        others = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield f"| {' | '.join((row[0].ljust(widths[0]), *others))} |"
-        if number == 0:
-            yield f"|{'|'.join(('-' * (widths[0] + 2), *('-' * (width + 1) + ':' for width in widths[1:])))}|"
+    yield from grid(("model", *columns), [(name, *values) for name, values in rows])
     yield ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import measuring
+from benchmarks.pages import grid
 from benchmarks.peers.places import PeerError
 from benchmarks.peers.report import THREADS, Row, protocol_line, ratio
+from edge.whole_file import write_whole
 
 BEGIN = "<!-- Written by python -m benchmarks.peers --write; do not edit from here on. -->"
 END = "<!-- Here ends what is written by the command. -->"
@@ -28,12 +30,7 @@ def write(path: Path, found: measuring.Results, environment: measuring.Results) 
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise PeerError(f"{path}: lacks the marks between which the tables go: '{BEGIN}' and '{END}', once each")
     before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(f"{before}{BEGIN}\n\n{markdown(found, environment)}\n\n{after}", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, f"{before}{BEGIN}\n\n{markdown(found, environment)}\n\n{after}")
 
 
 def markdown(found: measuring.Results, environment: measuring.Results) -> str:
@@ -62,7 +59,7 @@ def _tables(found: measuring.Results) -> Iterator[str]:
                 yield ""
                 yield f"{words.capitalize()}:"
                 yield ""
-                yield from _grid(
+                yield from grid(
                     (
                         "system",
                         "a second",
@@ -79,7 +76,7 @@ def _tables(found: measuring.Results) -> Iterator[str]:
                 )
         if shown:
             yield ""
-            yield from _grid(
+            yield from grid(
                 ("system", "start, s", "ratio", "its CPU, s", "ratio", "peak, MB", "ratio", "disk, MB", "ratio"),
                 [_sizes(row) for row in shown],
             )
@@ -151,7 +148,7 @@ def _accuracy(found: measuring.Results) -> Iterator[str]:
             ]
         )
     columns = ("system", "accuracy", "95 % interval", "mean recall", "without repeated", "trained on the test data?")
-    yield from _grid(columns, rows)
+    yield from grid(columns, rows)
 
 
 def _statements(found: measuring.Results) -> Iterator[str]:
@@ -173,17 +170,6 @@ def _statements(found: measuring.Results) -> Iterator[str]:
             else:
                 known = "no sha256 is known"
             yield f"  File `{file['name']}`: {file['origin']}; {known}."
-
-
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A Markdown table whose columns also line up as text."""
-    cells = [columns, *rows]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
-    for number, row in enumerate(cells):
-        others = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield f"| {' | '.join((row[0].ljust(widths[0]), *others))} |"
-        if number == 0:
-            yield f"|{'|'.join(('-' * (widths[0] + 2), *('-' * (width + 1) + ':' for width in widths[1:])))}|"
 
 
 def _one_line(text: str) -> str:

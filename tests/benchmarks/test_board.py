@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import board, board_image, board_report
+from benchmarks import board, board_image, board_report, pages
 from benchmarks.fetching import UnavailableError
 from edge.config import load_config
 from edge.errors import DataError
@@ -110,14 +110,14 @@ def test_a_board_that_did_not_come_to_its_end(left: Path, tmp_path: Path) -> Non
 def test_a_document_is_rewritten_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "board.md"
     with pytest.raises(DataError, match="cannot be read"):
-        board_report.rewrite(document, "new")
+        pages.rewrite(document, "new")
     document.write_text("before\n")
     with pytest.raises(DataError, match="has no lines <!-- last run: begin -->"):
-        board_report.rewrite(document, "new")
-    document.write_text(f"before\n{board_report.BEGIN}\nold\n{board_report.END}\nafter\n")
+        pages.rewrite(document, "new")
+    document.write_text(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n")
     for _ in range(2):
-        board_report.rewrite(document, "new\n")
-        assert document.read_text() == (f"before\n{board_report.BEGIN}\n\nnew\n\n{board_report.END}\nafter\n")
+        pages.rewrite(document, "new\n")
+        assert document.read_text() == (f"before\n{pages.BEGIN}\n\nnew\n\n{pages.END}\nafter\n")
 
 
 def test_the_boot_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import boards
-from benchmarks.board_report import BEGIN, END
 from benchmarks.instructions import EXPECTED
+from benchmarks.pages import BEGIN, END
 from edge.errors import DataError
 from tests.edge.bench.documents import document
 
