@@ -228,9 +228,10 @@ start_or_go_back() {
     say "the service runs and waits for its first frame or sound: ${said:-it says nothing yet}"
 }
 
-# Stopped first, so that its restarts are counted from 0.
+# Stopped first, so that its restarts are counted from 0: which they are not where it was waiting for the next one.
 start_anew() {
     run systemctl stop affect-edge
+    run systemctl reset-failed affect-edge 2>/dev/null || true
     run systemctl start --no-block affect-edge
 }
 

@@ -290,6 +290,23 @@ def test_an_installation_that_fails_leaves_all_as_it_was(bed: Bed) -> None:
     assert (bed.show("ActiveState"), bed.show("MainPID")) == ("active", pid)
 
 
+def test_restarts_before_an_installation_are_not_held_against_it(bed: Bed) -> None:
+    """Its counter goes on counting where a service is stopped while it waits for its next restart."""
+    serve(bed)
+    bed.sh("touch /run/fails; mkdir -p /run/systemd/system/affect-edge.service.d")
+    drop_in = "/run/systemd/system/affect-edge.service.d/fails.conf"
+    unit = "[Service]\\nExecStartPre=/usr/bin/test ! -e /run/fails\\nRestartSec="
+    try:
+        bed.sh(f"printf '{unit}1\\n' >{drop_in}; systemctl daemon-reload; systemctl restart affect-edge || true")
+        bed.wait_until(lambda: int(bed.show("NRestarts")) > 1)
+        bed.sh(f"printf '{unit}600\\n' >{drop_in}; systemctl daemon-reload")
+        bed.wait_until(lambda: bed.show("SubState") == "auto-restart")
+        assert bed.sh(f"rm /run/fails; {INSTALL} --from /run/from 2>&1").splitlines()[-1].count("is installed")
+    finally:
+        bed.sh(f"rm -f /run/fails {drop_in}; systemctl daemon-reload")
+    assert (bed.show("ActiveState"), bed.show("NRestarts")) == ("active", "0")
+
+
 def test_without_it_what_was_recorded_stays_unless_it_is_purged(bed: Bed) -> None:
     bed.sh("/firmware_config/uninstall.sh")
     assert bed.run("systemctl", "cat", "affect-edge", check=False).returncode != 0
