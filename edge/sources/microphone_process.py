@@ -35,7 +35,7 @@ OVERFLOW_FLAG = 2
 """paInputOverflow of portaudio.h: the sound system dropped sound before this block."""
 
 RING_BLOCKS = 200
-"""Blocks that wait for the reader at most, 10 seconds; then the oldest go, and the numbers tell of it."""
+"""Blocks that wait for the reader at most, 10 seconds; then all of them go, and the numbers tell of it."""
 
 _TICK = 0.05
 """Seconds between two looks at the ring: the callback, which must not wait, wakes nobody."""
@@ -129,12 +129,18 @@ class _Stream:
 
     def hand_on(self, output: int) -> None:
         """Write blocks until the reader closes standard input or the device ends."""
-        ring = self._ring
+        ring, handed_on = self._ring, 0
         while self._stream.is_active():
             if select.select([0], [], [], 0 if ring else _TICK)[0]:
                 break
             while ring:
+                # Were only the oldest lost, a reader that is a bit too slow would get shreds, always ten seconds late.
+                if len(ring) == RING_BLOCKS <= handed_on:
+                    ring.clear()
+                    handed_on = 0
+                    break
                 number, arrival, status, data = ring.popleft()
+                handed_on += 1
                 _write(output, HEADER.pack(number * self._block, arrival, status, len(data)) + data)
         else:
             return

@@ -67,6 +67,24 @@ def test_overflow_is_counted_and_its_length_taken_from_the_clock(stand_in: Stand
     assert figures.reopened == 0
 
 
+def test_a_reader_that_is_too_slow_hears_stretches_not_shreds(stand_in: StandIn) -> None:
+    stand_in.plan([mic(HEALTHY, pause=0.002)])
+    stretches = [0]
+    with MicrophoneSource() as source:
+        expected = 0
+        for _ in range(1200):
+            block = source.read()
+            assert block is not None
+            if block.position != expected:
+                stretches.append(0)
+            stretches[-1] += 1
+            expected = block.position + len(block.samples)
+            time.sleep(0.004)
+    # Were only the oldest lost, none but the first would be longer than what fits into the pipe, 32 blocks.
+    assert len(stretches) > 1, "the reader was fast enough"
+    assert max(stretches[1:]) > 100
+
+
 def test_silence_is_told_once_and_the_microphone_opened_anew(
     stand_in: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
