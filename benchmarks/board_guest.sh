@@ -33,12 +33,14 @@ is_installed() { [ -e $boot/affect-edge/install.done ] || grep -q 'not installed
 # How many records of a kind the journal has.
 count() { affect-edge log --journal $journal --json --limit 100000 --modality "$1" 2>/dev/null | wc -l; }
 
-has_observed() {
-    [ "$(count face)" -ge "$1" ] && [ "$(count speech)" -ge "$2" ]
-}
+# How many observations a loop has made, as the service tells it: to ask the journal takes the processor from it.
+made() { sed -n "s/.*\"$1\": [^}]*\"observations\": \([0-9]*\).*/\1/p" /run/affect-edge/status.json; }
 
-# Which processes have the camera or the sound card open, but for those that feed them.
-holders() { fuser /dev/video0 /dev/snd/pcmC*c 2>/dev/null | tr -s ' ' '\n' | grep -c '[0-9]'; }
+# has_made LOOP COUNT: whether it has made so many.
+has_made() { [ "$(made "$1")" -ge "$2" ]; }
+
+# How many times the camera and the microphone are open.
+holders() { stat -L -c %t:%T /proc/[0-9]*/fd/* 2>/dev/null | grep -cxF "$(stat -c %t:%T /dev/video0 /dev/snd/pcmC*c)"; }
 
 nobody_holds() { [ "$(holders)" -eq 0 ]; }
 
@@ -58,13 +60,18 @@ make_devices() {
         "microphone $(arecord -l | grep -c '^card')"
 }
 
-# Begun after the installation, which would have to share the processor with it.
-feed_devices() {
-    cp $boot/frames.bgr $boot/voice.wav /dev/shm/
+# The loudspeaker plays on and on, from before anybody listens: its rate becomes the microphone's, and the microphone of
+# this sound card stands still where nothing is played.
+play_voice() {
+    cp $boot/voice.raw /dev/shm/
+    while :; do cat /dev/shm/voice.raw; done | aplay -q -D plughw:Loopback,0,0 -t raw -f S16_LE -r 16000 2>"$results/aplay.log" &
+}
+
+# What the camera sees; before, that is its own test picture, in which nothing moves.
+show_frames() {
+    cp $boot/frames.bgr /dev/shm/
     v4l2-ctl --device=/dev/video1 --set-fmt-video-out=width=720,height=576,pixelformat=BGR3 \
         --stream-out-mmap --stream-loop --stream-from=/dev/shm/frames.bgr >/dev/null 2>"$results/feeder.log" &
-    # Busy while the service looks at all devices.
-    while :; do aplay -q -D plughw:Loopback,0,0 /dev/shm/voice.wav || sleep 1; done 2>>"$results/feeder.log" &
 }
 
 install() {
@@ -80,7 +87,14 @@ observe() {
     wait_for 1800 senses || tell "it does not sense"
     tell "senses: $(property StatusText)"
     began=$(cut -d . -f 1 /proc/uptime)
-    wait_for 1200 has_observed 20 5 || tell "few observations"
+    while sleep 60; do tell "$(property StatusText); heard $(made microphone) times"; done &
+    telling=$!
+    # One after the other: a face that moves takes all that an emulated processor can do.
+    wait_for 1200 has_made microphone 5 || tell "too little was heard"
+    tell "heard: $(made microphone) observations"
+    show_frames
+    wait_for 600 has_made camera 20 || tell "too little was seen"
+    kill $telling
     # Figures of a while, not of the first moments.
     sleep 60
     keep sensing_seconds $(($(cut -d . -f 1 /proc/uptime) - began))
@@ -91,6 +105,7 @@ observe() {
     systemctl show affect-edge --property=NRestarts,MemoryCurrent,MemoryMax,CPUUsageNSec,TasksCurrent,DynamicUser,UID \
         >"$results/properties"
     systemd-analyze security --no-pager affect-edge 2>/dev/null | tail -n 1 >"$results/security"
+    top -b -n 1 -d 10 2>/dev/null | head -n 20 >"$results/top.txt"
     tell "observed: $(count face) faces, $(count speech) of speech"
 }
 
@@ -131,8 +146,8 @@ keep boot_seconds "$(uptime_s)"
 keep machine "$(uname -srm), $(nproc) of $(sed -n 's/^CPU part.*: //p' /proc/cpuinfo | sort -u), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
 tell "$(cat "$results/machine")"
 make_devices
+play_voice
 install
-feed_devices
 observe
 pause_and_resume
 kill_it

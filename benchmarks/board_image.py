@@ -16,7 +16,7 @@ DEFAULT = Path(__file__).resolve().parents[1] / "build" / "board"
 _SUITE = "bookworm"
 _PACKAGES = (
     # The system; the kernel has vivid (a camera) and snd-aloop (a sound card) as modules.
-    *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "linux-image-arm64", "initramfs-tools", "procps", "psmisc"),
+    *("systemd", "systemd-sysv", "udev", "dbus", "kmod", "linux-image-arm64", "initramfs-tools", "procps"),
     # What affect-edge's package asks of Debian, for the board has no network; what feeds camera and sound card.
     *("python3", "python3-venv", "python3-pyaudio", "alsa-utils", "v4l-utils"),
 )
@@ -83,6 +83,7 @@ def missing_tools() -> list[str]:
         "qemu-aarch64-static": "qemu-user-static",
         "mke2fs": "e2fsprogs",
         "dpkg-deb": "dpkg",
+        "espeak-ng": "espeak-ng",
     }
     found = [f"{tool} is not installed: apt install {package}" for tool, package in tools.items() if not _has(tool)]
     if os.geteuid() != 0:

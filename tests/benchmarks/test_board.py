@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from benchmarks import board, board_image, board_report, pages
 from benchmarks.fetching import UnavailableError
+from edge.cli import main
 from edge.config import load_config
 from edge.errors import DataError
 
@@ -122,6 +123,7 @@ def test_a_document_is_rewritten_between_its_marks(tmp_path: Path) -> None:
 
 def test_the_boot_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "_FRAMES", 3)
+    monkeypatch.setattr(board, "write_voice", Path.touch)
     package = tmp_path / "affect-edge_0.1.0_arm64.deb"
     package.write_bytes(b"")
     board.prepare(tmp_path / "boot", package)
@@ -129,17 +131,23 @@ def test_the_boot_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert files >= {
         "board_guest.sh",
         "frames.bgr",
-        "voice.wav",
+        "voice.raw",
         "affect-edge/first_boot.sh",
         "affect-edge/affect-edge_0.1.0_arm64.deb",
     }
     frames = np.fromfile(tmp_path / "boot/frames.bgr", np.uint8).reshape(3, 576, 720, 3)
     assert not np.array_equal(frames[0], frames[1])
-    with wave.open(str(tmp_path / "boot/voice.wav")) as voice:
-        assert voice.getparams()[:4] == (1, 2, 16000, 16000 * 20)
-        assert np.abs(np.frombuffer(voice.readframes(16000), "<i2")).max() > 1000
     settings = load_config(tmp_path / "boot/affect-edge/config.toml")
     assert settings.camera.source == "/dev/video0"
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_the_model_hears_speech_in_the_voice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board.write_voice(tmp_path / "voice.raw")
+    soundfile.write(tmp_path / "voice.wav", np.fromfile(tmp_path / "voice.raw", "<i2"), 16000)
+    assert main(["analyze", "--json", str(tmp_path / "voice.wav")]) == 0
+    heard = [json.loads(line)["heard"] for line in capsys.readouterr().out.splitlines()]
+    assert heard.count("speech") > len(heard) / 2 > 10
 
 
 def test_the_image_starts_what_lies_on_the_boot_partition(tmp_path: Path) -> None:
