@@ -48,12 +48,12 @@ has_restarted() { [ "$(property NRestarts)" -ge 1 ] && senses; }
 
 make_devices() {
     # An S-Video camera whose picture is what is written to an S-Video output, and a sound card whose microphone hears
-    # what its loudspeaker plays. In kernels that are older or newer the control may have another name.
+    # what its loudspeaker plays.
     modprobe vivid n_devs=1 node_types=0x101 num_inputs=1 input_types=2 num_outputs=1 output_types=0
     modprobe snd-aloop
     udevadm settle
     # It crashes the kernel when it scales what it loops, and OpenCV asks for 640x480 first.
-    for control in enable_capture_scaler=0 enable_capture_composing=0 enable_capture_cropping=0 osd_text_mode=2 loop_video=1; do
+    for control in enable_capture_scaler=0 enable_capture_composing=0 enable_capture_cropping=0 osd_text_mode=2; do
         v4l2-ctl --device=/dev/video0 --set-ctrl="$control" || tell "the camera does not take $control"
     done
     tell "camera $(v4l2-ctl --device=/dev/video0 --info | sed -n 's/.*Card type *: //p')" \
@@ -64,11 +64,13 @@ make_devices() {
 # this sound card stands still where nothing is played.
 play_voice() {
     cp $boot/voice.raw /dev/shm/
-    while :; do cat /dev/shm/voice.raw; done | aplay -q -D plughw:Loopback,0,0 -t raw -f S16_LE -r 16000 2>"$results/aplay.log" &
+    while :; do cat /dev/shm/voice.raw; done | aplay -q -D plughw:Loopback,1,0 -t raw -f S16_LE -r 16000 2>"$results/aplay.log" &
 }
 
-# What the camera sees; before, that is its own test picture, in which nothing moves.
+# What the camera sees; before, that is its own test picture, in which nothing moves. In kernels that are older or newer
+# the control may have another name.
 show_frames() {
+    v4l2-ctl --device=/dev/video0 --set-ctrl=loop_video=1 || tell "the camera does not loop"
     cp $boot/frames.bgr /dev/shm/
     v4l2-ctl --device=/dev/video1 --set-fmt-video-out=width=720,height=576,pixelformat=BGR3 \
         --stream-out-mmap --stream-loop --stream-from=/dev/shm/frames.bgr >/dev/null 2>"$results/feeder.log" &
