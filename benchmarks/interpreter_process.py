@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.ending import last_words
 from edge.errors import ModelError
 
 CHILD = Path(__file__).with_name("interpreter_child.py")
@@ -160,11 +160,7 @@ class InterpreterProcess:
     def _answer(self) -> dict[str, Any]:
         line = self._pipes()[1].readline()
         if not line:
-            raise ModelError(f"{self.place.name}: ended while {self._doing}, {self._last_words(self._process.wait())}")
+            ending = last_words(self._process.wait(), self._said)
+            raise ModelError(f"{self.place.name}: ended while {self._doing}, {ending}")
         answer: dict[str, Any] = json.loads(line)
         return answer
-
-    def _last_words(self, code: int) -> str:
-        lines = [line for line in self._said.read_text(errors="replace").splitlines() if line.strip()]
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        return f"{how}; {lines[-1].strip() if lines else 'it said nothing'}"

@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.ending import last_words
 from benchmarks.peers.places import Ready
 from edge.errors import AffectEdgeError
 
@@ -130,7 +131,7 @@ class SystemProcess:
             self._send(json.dumps(question).encode() + b"\n" + data, end)
             answer: dict[str, Any] = json.loads(self._line(end))
         except BrokenPipeError:
-            raise SystemFailedError(f"ended {self._last_words()}") from None
+            raise SystemFailedError(f"ended {self._ending()}") from None
         except TimeoutError:
             self._kill()
             raise SystemFailedError(f"no answer within {self._patience:g} s; it was ended") from None
@@ -184,12 +185,10 @@ class SystemProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _last_words(self) -> str:
+    def _ending(self) -> str:
         try:
             code = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             self._kill()
             return "its answers, though it lived on"
-        lines = [line for line in self._said.read_text(errors="replace").splitlines() if line.strip()]
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        return f"{how}; {lines[-1].strip()[:300] if lines else 'it said nothing'}"
+        return last_words(code, self._said)
