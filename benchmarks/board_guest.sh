@@ -107,7 +107,6 @@ observe() {
     systemctl show affect-edge --property=NRestarts,MemoryCurrent,MemoryMax,CPUUsageNSec,TasksCurrent,DynamicUser,UID \
         >"$results/properties"
     systemd-analyze security --no-pager affect-edge 2>/dev/null | tail -n 1 >"$results/security"
-    top -b -n 1 -d 10 2>/dev/null | head -n 20 >"$results/top.txt"
     tell "observed: $(count face) faces, $(count speech) of speech"
 }
 

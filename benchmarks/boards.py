@@ -162,11 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.boards",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = measuring.plain_parser("benchmarks.boards", __doc__)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this page")
     parser.add_argument("--check", type=Path, metavar="FILE", help="whether this file of a run can stand in the table")
     arguments = parser.parse_args(argv)

@@ -17,5 +17,10 @@ def last_words(code: int, said: Path) -> str:
         The file that its stderr went to.
     """
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-    lines = [line.strip() for line in said.read_text(errors="replace").splitlines() if line.strip()]
-    return f"{how}; {lines[-1][:300] if lines else 'it said nothing'}"
+    return f"{how}; {last_line(said.read_text(errors='replace'))[:300]}"
+
+
+def last_line(said: str) -> str:
+    """The last line that is not empty, or that there is none."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

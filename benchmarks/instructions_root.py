@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import aarch64_root
+from benchmarks.ending import last_line
 from benchmarks.fetching import UnavailableError, call
 from edge.errors import MissingDependencyError, ModelError
 
@@ -215,8 +216,7 @@ class Guest:
         chosen = {"PYTHONHASHSEED": str(seed), "AFFECT_EDGE_SEED": str(seed), "LD_PRELOAD": str(self._plugin)}
         done = self.run("-m", module, json.dumps(asked), options=options, environment=chosen)
         if done.returncode or not done.stdout:
-            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
-            raise ModelError(f"{self.cpu}: {module} ended with code {done.returncode}: {lines[-1].strip()}")
+            raise ModelError(f"{self.cpu}: {module} ended with code {done.returncode}: {last_line(done.stderr)}")
         marks = [Mark(*map(int, line.split())) for line in self._marks.read_text().splitlines()]
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer, marks

@@ -124,14 +124,19 @@ def megabytes(kib: float) -> float:
 
 def parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
     """The arguments that all benchmarks take."""
-    made = argparse.ArgumentParser(
+    made = plain_parser(module, documentation)
+    made.add_argument("--json", action="store_true", help="print one JSON object in place of the table")
+    made.add_argument("--quick", action="store_true", help="a few repeats, to see that it works; trust no figure of it")
+    return made
+
+
+def plain_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
+    """No arguments yet; `--help` shows the module's documentation as it stands."""
+    return argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=documentation,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object in place of the table")
-    made.add_argument("--quick", action="store_true", help="a few repeats, to see that it works; trust no figure of it")
-    return made
 
 
 def positive(text: str) -> int:

@@ -6,28 +6,35 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge.errors import DataError
+from edge.whole_file import write_whole
 
 BEGIN, END = "<!-- last run: begin -->", "<!-- last run: end -->"
 """Between them stands in a document what the last run printed."""
 
 
 def rewrite(document: Path, summary: str) -> None:
-    """Put a summary between the document's marks.
+    """Put a summary between the document's marks, whole or not at all.
 
     Raises
     ------
     DataError
-        It has no such marks, or cannot be read.
+        It has not each of the marks once, or cannot be read.
     """
     try:
-        text = document.read_text()
+        text = document.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"{document}: cannot be read: {error.strerror}") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise DataError(f"{document}: has no lines {BEGIN} and {END} to write between")
-    document.write_text(f"{before}{BEGIN}\n\n{summary}\n{END}{after}")
+    replaced = between(text, BEGIN, END, summary)
+    if replaced is None:
+        raise DataError(f"{document}: has no lines {BEGIN} and {END} to write between, or not each once")
+    write_whole(document, replaced)
+
+
+def between(text: str, begin: str, end: str, summary: str) -> str | None:
+    """The text with a summary in the place of what stood between two marks; None unless it has each once, in order."""
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        return None
+    return f"{text[: text.index(begin)]}{begin}\n\n{summary}\n{text[text.index(end) :]}"
 
 
 def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks import measuring
+from benchmarks.ending import last_line
 from edge.config import Config
 from edge.errors import AffectEdgeError
 from edge.inference.catalog import find_model
@@ -151,8 +152,7 @@ def _drain(descriptor: int, seconds: float) -> None:
 
 def _last_line(errors: IO[bytes]) -> str:
     errors.seek(0)
-    lines = errors.read().decode(errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    return last_line(errors.read().decode(errors="replace"))
 
 
 def table(results: measuring.Results) -> str:

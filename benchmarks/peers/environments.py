@@ -68,11 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.peers.environments",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = measuring.plain_parser("benchmarks.peers.environments", __doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="where they are made")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ENVIRONMENTS)} (default: all)")
     arguments = parser.parse_args(argv)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import measuring
-from benchmarks.pages import grid
+from benchmarks.pages import between, grid
 from benchmarks.peers.places import PeerError
 from benchmarks.peers.report import THREADS, Row, protocol_line, ratio
 from edge.whole_file import write_whole
@@ -27,10 +27,10 @@ def write(path: Path, found: measuring.Results, environment: measuring.Results) 
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PeerError(f"{path}: {error.strerror}; --write takes a page with the two marks in it") from None
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+    replaced = between(text, BEGIN, END, f"{markdown(found, environment)}\n")
+    if replaced is None:
         raise PeerError(f"{path}: lacks the marks between which the tables go: '{BEGIN}' and '{END}', once each")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    write_whole(path, f"{before}{BEGIN}\n\n{markdown(found, environment)}\n\n{after}")
+    write_whole(path, replaced)
 
 
 def markdown(found: measuring.Results, environment: measuring.Results) -> str:
